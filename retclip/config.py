@@ -37,7 +37,7 @@ from retclip.config_sections import (
     StoreSection,
     WeightsSection,
 )
-from retclip.documents import check_file
+from retclip.documents import check_file, encoding_of
 from retclip.environment import CONFIG, NOT_SETTINGS, PREFIX, check_variables, nearest_key, variable
 from retclip.errors import ConfigError
 from retclip.presets import PRESETS, default_preset
@@ -130,7 +130,8 @@ def read_file(file: Path) -> dict[str, Any]:
     """A TOML file as nested dicts. Raises ConfigError."""
     try:
         check_file(file)
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+        return tomllib.loads(content.decode(encoding_of(content)))  # Windows' editors write a byte order mark
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, a number of thousands of digits
         raise ConfigError(
             f"a readable TOML file {file}", str(error), "correct it, or name another: --config"

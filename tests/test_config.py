@@ -150,6 +150,12 @@ def test_an_assignment_without_key_or_value_is_refused(text):
         assignment(text)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_as_windows_editors_save_it_is_read(tmp_path, encoding):
+    (tmp_path / "a.toml").write_bytes('[plugin.x.y]\r\nname = "caf\u00e9"\r\n'.encode(encoding))
+    assert read_file(tmp_path / "a.toml") == {"plugin": {"x": {"y": {"name": "caf\u00e9"}}}}
+
+
 def test_text_is_the_toml_value_it_spells():
     assert [parsed(one) for one in ("true", "1.5", '"a"', "true story", "'")] == [True, 1.5, "a", "true story", "'"]
 

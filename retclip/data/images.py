@@ -102,9 +102,12 @@ def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
 
 def read_deep_png(path: Path | ReadOnce) -> NDArray[np.int32]:
     """Return the raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
-    with _pillow(_content(path), str(path), current(), ("PNG",)) as image:
-        if image.mode not in ("L", "I", "I;16"):
-            raise refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
+    content = _content(path)
+    with _pillow(content, str(path), current(), ("PNG",)) as image:
+        depth = content[24]  # of the header; fewer bits Pillow stretches to 0..255
+        if image.mode not in ("L", "I", "I;16") or depth not in (8, 16):
+            got = f"mode {image.mode}, {depth} bits"
+            raise refused(str(path), got, "grey labels of 8 or 16 bits", "save labels as grey")
         return np.asarray(image).astype(np.int32)
 
 

@@ -1,5 +1,7 @@
 """Cityscapes: classes, instances and groups from one 16-bit map; and what is refused."""
 
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -117,6 +119,18 @@ DAMAGE = {  # name: (what is done, words that the error must hold)
 def test_what_is_damaged_is_refused_with_its_file(town, refused, damage, word):
     damage(town)
     refused(lambda: next(opened(town).images()).load(), word)
+
+
+def test_a_map_that_was_packed_into_fewer_bits_is_refused(town, refused):
+    def chunk(name, content):
+        return len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+    header = (6).to_bytes(4, "big") + (4).to_bytes(4, "big") + b"\x04\x00\x00\x00\x00"  # 4 bits of grey
+    rows = zlib.compress(b"\x00\x11\x11\x11" * 4)  # 1 everywhere, which stretched to 255 would be 17, a pole
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b""))
+    (file,) = (town / "gtFine" / "val" / "ulm").iterdir()
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    refused(lambda: [one.load() for one in opened(town).images()], "8 or 16 bits", "4 bits", file.name)
 
 
 def test_another_split_or_class_that_is_not_there(town):
