@@ -48,8 +48,28 @@ def saved(folder: Path) -> tuple[dict[str, Tensor], MaskHead]:
     return clip, head
 
 
-def opened(folder: Path, side: int, dtype: str) -> Any:
-    """The product with the preset of FC-CLIP, without a store."""
+def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The photo as the network sees it."""
+    height, width = pixels.shape[:2]
+    factor = side / min(height, width)
+    size = round(width * factor), round(height * factor)
+    return np.asarray(Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BILINEAR))
+
+
+def competing(folder: Path, smaller: np.ndarray) -> tuple[PlainFCCLIP, Tensor]:
+    """The plain form, with "no object" turned away from what this photo's queries say, and the names' vectors; the
+    same weights lie in the folder."""
+    clip, head = saved(folder)
+    text = torch.nn.functional.normalize(torch.randn(len(NAMES), 768), dim=1)
+    plain = PlainFCCLIP(clip, head, text, torch.arange(len(NAMES)), torch.arange(len(NAMES)) < len(TRAINED_ON))
+    with torch.inference_mode():
+        head.void.copy_(-plain.embeddings(smaller).mean(0, keepdim=True))
+    save_head(head, folder / "head.safetensors", TRAINED_ON)
+    return plain, text
+
+
+def opened(folder: Path, side: int, dtype: str, preset: str = "fc-clip", store: Path | None = None) -> Any:
+    """The product with the preset of FC-CLIP, without a store; or with another preset and a store, which is made."""
     head = {"weights": str(folder / "head.safetensors")}
     queries = {**head, "precision": "device"}
     model = {
@@ -62,7 +82,9 @@ def opened(folder: Path, side: int, dtype: str) -> Any:
         "device": {"name": "cpu", "dtype": dtype},
         "segment": {"overlap_threshold": 0.0},
     }
-    return retclip.open(folder / "none", settings=settings, preset="fc-clip", missing_ok=True)
+    if store is not None:
+        return retclip.open(store, settings=settings, preset=preset, create=True)
+    return retclip.open(folder / "none", settings=settings, preset=preset, missing_ok=True)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
@@ -96,17 +118,8 @@ def main() -> None:
 
 def measure(folder: Path, pixels: np.ndarray, asked: argparse.Namespace) -> None:
     """Measure one precision after the other."""
-    clip, head = saved(folder)
-    height, width = pixels.shape[:2]
-    factor = asked.side / min(height, width)
-    smaller = Pillow.fromarray(pixels).resize(
-        (round(width * factor), round(height * factor)), Pillow.Resampling.BILINEAR
-    )
-    text = torch.nn.functional.normalize(torch.randn(len(NAMES), 768), dim=1)
-    plain = PlainFCCLIP(clip, head, text, torch.arange(len(NAMES)), torch.arange(len(NAMES)) < len(TRAINED_ON))
-    with torch.inference_mode():
-        head.void.copy_(-plain.embeddings(np.asarray(smaller)).mean(0, keepdim=True))
-    save_head(head, folder / "head.safetensors", TRAINED_ON)
+    smaller = shrunk(pixels, asked.side)
+    plain, text = competing(folder, smaller)
     for dtype in asked.dtype:
         memory, opening, opening_clock = timed(lambda dtype=dtype: opened(folder, asked.side, dtype))
         _, loading, loading_clock = timed(memory.session.segmenter)
@@ -118,7 +131,7 @@ def measure(folder: Path, pixels: np.ndarray, asked: argparse.Namespace) -> None
         rows: dict[str, list[tuple[float, float]]] = {"plain": [], "product": []}
         for _ in range(asked.rounds + 1):
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
-                reference, *seconds = timed(lambda: plain.segment(np.asarray(smaller), (height, width)))
+                reference, *seconds = timed(lambda: plain.segment(smaller, pixels.shape[:2]))
             rows["plain"].append(tuple(seconds))
             result, *seconds = timed(lambda memory=memory: memory.segment(pixels, NAMES))
             rows["product"].append(tuple(seconds))

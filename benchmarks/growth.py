@@ -1,25 +1,34 @@
-"""Time per photo and memory as the store and the vocabulary grow: preset `appearance`, photos of 480 x 360.
+"""Time per photo and memory as the store and the vocabulary grow: preset `appearance`, photos of 480 x 360; and
+FC-CLIP's path with a store, at full size.
 
-    python benchmarks/growth.py FOLDER [--sizes 10000 100000 400000] [--classes 10 100 1000 5000] [--plot docs/images]
+    python benchmarks/growth.py FOLDER [--sizes 10000 100000 400000 1000000] [--classes 10 100 1000 5000]
+    python benchmarks/growth.py FOLDER --parts full_size --results growth.json --plot docs/images
 
 FOLDER keeps the stores, which are filled once through the store's own door (0.6 s of the processor for 1,000 segments):
 one of each size with 50 classes, and one of 20,000 segments with 5,000 classes. Each is then opened by a process of its
 own, which segments the same made-up photo four times. Prints a table: seconds of the processor of the first photo,
 which opens the index; of a later one, and of the search in it; memory that is the process's own, and with what is
-mapped from files. --plot draws it. Fails where a photo's segments differ between two of its rounds.
+mapped from files. --results keeps the figures of each part in a file, --plot draws those that it has. Fails where a
+photo's segments differ between two of its rounds.
+
+Part `full_size`: preset `retclip-cross-data-set` with random weights (`full_size_path.py`), 768 numbers, one process
+for all sizes: each round asks each store for the same photo, 640 x 960 of noise. A store is a smaller one, filled on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -37,28 +46,42 @@ def photo() -> np.ndarray:
     return np.clip(patches + rng.normal(0, 6, patches.shape), 0, 255).astype(np.uint8)
 
 
-def filled(folder: Path, segments: int, classes: int) -> Path:
-    """A store of so many segments; one that is there already is taken."""
-    import large_store
-
+def filled(folder: Path, segments: int, classes: int, smaller: tuple[Path, int] | None = None) -> Path:
+    """A store of so many segments for preset `appearance`, see `grown`."""
     import retclip
 
-    if not (folder / "whole").exists():
-        large_store.CLASSES = classes
-        settings = {"store": {"index": "resident"}}
-        with retclip.open(folder, preset="appearance", create=True, settings=settings) as memory:
-            large_store.fill(memory.store, memory.session.builder().keys.component.space, segments)
-        (folder / "whole").touch()
+    def opened(place: Path) -> Any:
+        return retclip.open(place, preset="appearance", create=True, settings={"store": {"index": "resident"}})
+
+    space = lambda memory: memory.session.builder().keys.component.space  # noqa: E731
+    return grown(folder, segments, classes, opened, space, smaller)
+
+
+def grown(
+    folder: Path, segments: int, classes: int, opened: Callable[[Path], Any], space_of: Callable[[Any], Any],
+    smaller: tuple[Path, int] | None = None,
+) -> Path:  # fmt: skip
+    """A store of so many segments, on top of a copy of a smaller one; one that is there already is taken."""
+    import large_store
+
+    if (folder / "whole").exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    if smaller is not None:
+        shutil.copytree(smaller[0], folder, ignore=shutil.ignore_patterns("whole"))
+    large_store.CLASSES = classes
+    with opened(folder) as memory:
+        large_store.fill(memory.store, space_of(memory), segments, smaller[1] if smaller else 0)
+    (folder / "whole").touch()
     return folder
 
 
-def measure(folder: Path, classes: int, index: str) -> dict[str, float]:
-    """Open a store in this process, and segment a photo."""
-    import retclip
+@contextmanager
+def searches() -> Iterator[list[float]]:
+    """Seconds of the processor that each search took, meanwhile."""
     from retclip.store.feature_store import FeatureStore
 
-    searched: list[float] = []
-    whole = FeatureStore.nearest
+    searched, whole = list[float](), FeatureStore.nearest
 
     def timed(*asked: Any, **options: Any) -> Any:
         clock = time.process_time()
@@ -66,9 +89,17 @@ def measure(folder: Path, classes: int, index: str) -> dict[str, float]:
         searched.append(time.process_time() - clock)
         return near
 
-    FeatureStore.nearest = timed  # type: ignore[method-assign]
+    with patch.object(FeatureStore, "nearest", timed):
+        yield searched
+
+
+def measure(folder: Path, classes: int, index: str) -> dict[str, float]:
+    """Open a store in this process, and segment a photo."""
+    import retclip
+
     names, image, times, answers = [f"class {number}" for number in range(classes)], photo(), [], []
-    with retclip.open(folder, preset="appearance", settings={"store": {"index": index}}) as memory:
+    store = {"index": index}
+    with searches() as searched, retclip.open(folder, preset="appearance", settings={"store": store}) as memory:
         for _ in range(ROUNDS):
             clock = time.process_time()
             result = memory.segment(image, names)
@@ -83,6 +114,49 @@ def measure(folder: Path, classes: int, index: str) -> dict[str, float]:
     }  # fmt: skip
 
 
+def in_turns(folder: Path, sizes: Sequence[int]) -> list[tuple[int, dict[str, float]]]:
+    """FC-CLIP's path with stores of several sizes, the same photo in turns."""
+    import full_size_path
+
+    weights, side, shared = folder / "weights", 640, dict[Any, Any]()
+    weights.mkdir(parents=True, exist_ok=True)
+    image = np.random.default_rng(0).integers(0, 256, (side, side * 3 // 2, 3)).astype(np.uint8)
+    _, text = full_size_path.competing(weights, image)
+
+    def opened(place: Path) -> Any:
+        memory = full_size_path.opened(weights, side, "float32", "retclip-cross-data-set", place)
+        memory.session.components._loaded = shared  # one model for all
+        memory.session.segmenter().backbone.component.text_vectors = lambda names: text[: len(names)]
+        return memory
+
+    smaller, rows = None, {size: list[tuple[float, float]]() for size in sizes}
+    names, answers = [f"class {number}" for number in range(NAMES)], set()
+    for size in sizes:
+        place = folder / f"full{size}"
+        grown(place, size, NAMES, opened, lambda memory: memory.session.segmenter().keys.component.space, smaller)
+        smaller = place, size
+    with searches() as searched, ExitStack() as stack:
+        memories = {size: stack.enter_context(opened(folder / f"full{size}")) for size in sizes}
+        for number in range(ROUNDS):
+            for size, memory in memories.items():
+                clock = time.process_time()
+                result = memory.segment(image, names)
+                rows[size].append((time.process_time() - clock, searched[-1]))
+                answers.add((size, result.label_map.tobytes()))
+                if number:
+                    continue
+                print(size, f"{rows[size][0][0]:.1f}", int(result.evidence.void.shape[0]), "masks", flush=True)
+    if len(answers) != len(sizes):
+        raise ValueError("the same photo has other segments the second time")
+    return [(size, full_size_figures(times)) for size, times in rows.items()]
+
+
+def full_size_figures(times: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """The first photo, and medians of the later ones."""
+    later, search = (median(each) for each in zip(*times[1:], strict=True))
+    return {"first": times[0][0], "later": later, "search": search, "all else": median(a - b for a, b in times[1:])}
+
+
 def measured(folder: Path, classes: int, index: str) -> dict[str, float]:
     """The same in a process of its own, after one that has left what the index keeps."""
     command = [sys.executable, __file__, str(folder), "--measure", str(classes), "--index", index]
@@ -92,22 +166,41 @@ def measured(folder: Path, classes: int, index: str) -> dict[str, float]:
     return figures
 
 
-def plot(folder: Path, sizes: Sequence[Any], vocabularies: Sequence[Any]) -> None:
-    """Draw both tables."""
+def by_size(options: argparse.Namespace) -> list[tuple[int, dict[str, float]]]:
+    """Preset `appearance` with stores of each size."""
+    smaller, rows = None, []
+    for size in options.sizes:
+        smaller = filled(options.folder / f"s{size}", size, NAMES, smaller), size
+    for size in options.sizes:
+        rows.append((size, measured(options.folder / f"s{size}", NAMES, options.index)))
+    return rows
+
+
+def by_names(options: argparse.Namespace) -> list[tuple[int, dict[str, float]]]:
+    """The same with so many names."""
+    many = filled(options.folder / "many", NAMED, max(options.classes))
+    return [(count, measured(many, count, options.index)) for count in options.classes]
+
+
+def plot(folder: Path, found: dict[str, Any]) -> None:
+    """Draw what was measured."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
-    titles = ("vectors in the store", "names asked for", "vectors in the store")
-    for axis, rows, title in zip(axes, (sizes, vocabularies, sizes), titles, strict=True):
-        numbers = [row[0] for row in rows]
-        keys = ("own MB", "with files MB") if axis is axes[2] else ("later", "search")
+    shown = {"later": "photo", "search": "of it the search", "own MB": "own", "with files MB": "with files"}
+    seconds, memory = ("seconds of the processor", ("later", "search")), ("MB", ("own MB", "with files MB"))
+    panels = (
+        ("full_size", "vectors, FC-CLIP's path", seconds), ("vectors", "vectors, preset appearance", seconds),
+        ("names", "names asked for, appearance", seconds), ("vectors", "vectors, preset appearance", memory),
+    )  # fmt: skip
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(15, 3.4), layout="constrained")
+    for axis, (part, title, (unit, keys)) in zip(axes, panels, strict=True):
+        rows = found.get(part, [])
         for key in keys:
-            label = {"later": "photo", "search": "of it the search", "own MB": "own", "with files MB": "with files"}
-            axis.plot(numbers, [row[1][key] for row in rows], marker="o", label=label[key])
-        axis.set(xscale="log", xlabel=title, ylabel="MB" if axis is axes[2] else "seconds of the processor", ylim=0)
+            axis.plot([row[0] for row in rows], [row[1][key] for row in rows], marker="o", label=shown[key])
+        axis.set(xscale="log", xlabel=title, ylabel=unit, ylim=0)
         axis.legend()
     figure.savefig(folder / "growth.svg")
 
@@ -124,24 +217,31 @@ def main() -> None:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 400_000])
+    parser.add_argument("--parts", nargs="+", default=["vectors", "names"], choices=["vectors", "names", "full_size"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 400_000, 1_000_000])
     parser.add_argument("--classes", type=int, nargs="+", default=[10, 100, 1000, 5000])
     parser.add_argument("--index", default="edge")
+    parser.add_argument("--results", type=Path, help="a JSON file; figures of parts that are not measured now stay")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options.folder, options.measure, options.index)))
         return
-    sizes = []
-    for size in options.sizes:
-        sizes.append((size, measured(filled(options.folder / f"s{size}", size, NAMES), NAMES, options.index)))
-    table("vectors", sizes)
-    many = filled(options.folder / "many", NAMED, max(options.classes))
-    names = [(count, measured(many, count, options.index)) for count in options.classes]
-    table("names", names)
+    kept = options.results is not None and options.results.exists()
+    found = json.loads(options.results.read_text(encoding="utf-8")) if kept else {}
+    for part in options.parts:
+        found[part] = PARTS[part](options)
+        table("names" if part == "names" else "vectors", found[part])
+        if options.results:
+            options.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if options.plot:
-        plot(options.plot, sizes, names)
+        plot(options.plot, found)
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], list[tuple[int, dict[str, float]]]]] = {
+    "vectors": by_size, "names": by_names, "full_size": lambda options: in_turns(options.folder, options.sizes),
+}  # fmt: skip
 
 
 if __name__ == "__main__":

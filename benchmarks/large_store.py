@@ -56,9 +56,10 @@ def images(count: int, space: FeatureSpace) -> Iterator[UnitResult]:
         yield image(number, [f"class {label}" for label in labels.tolist()], vectors.astype(np.float32), space)
 
 
-def fill(store: FeatureStore, space: FeatureSpace, count: int) -> None:
-    """Put `count` segments into the store, 64 images to a commit."""
-    run, units = store.runs.start(plan(space, proposer=PROPOSER)), images(count // PER_IMAGE, space)
+def fill(store: FeatureStore, space: FeatureSpace, count: int, held: int = 0) -> None:
+    """Put segments into the store until it has `count`, 64 images to a commit; it holds `held` of them."""
+    run = store.runs.start(plan(space, proposer=PROPOSER))
+    units = islice(images(count // PER_IMAGE, space), held // PER_IMAGE, None)
     while group := list(islice(units, 64)):
         store.runs.commit(run, group, {})
     store.runs.finish(run, RunState.FINISHED, {})
