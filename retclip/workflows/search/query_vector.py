@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retclip.data.images import read_png
+from retclip.data.readers.regions.drawn_mask import drawn_mask
+from retclip.data.readers.regions.object_masks import SLACK
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.contracts import Backbone
 from retclip.types import Image, MaskProposals, Vocabulary
@@ -24,7 +25,7 @@ class Marked:
 
     box: x, y, width, height in pixels of the upright image.
     point: x, y of a pixel from the upper left.
-    mask: a PNG of the photo's size, set where a sample is above 0.
+    mask: a PNG of the photo's size, set where it is not 0.
     """
 
     box: tuple[int, int, int, int] | None = None
@@ -75,19 +76,26 @@ def photo_vector(
 
 
 def marked_pixels(image: Image, marked: Marked) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) of a box, a mask, or the whole photo. Raises DataError for none inside the photo."""
+    """Return the pixels (H, W) of a box, a mask, or the whole photo.
+
+    Raises DataError for a mask of another size or without a pixel, and for a box that reaches out of the photo.
+    """
     height, width = image.size
     pixels = np.zeros((height, width), dtype=bool)
     if marked.mask is not None:
-        samples = read_png(marked.mask)
-        if samples.shape[:2] != (height, width):
-            got = f"{marked.mask} of {samples.shape[1]} x {samples.shape[0]}"
+        drawn = drawn_mask(marked.mask)
+        if drawn.shape != (height, width):
+            got = f"{marked.mask} of {drawn.shape[1]} x {drawn.shape[0]}"
             raise DataError(
                 f"a mask of the photo's size, {width} x {height}", got, "save it at the photo's size, upright"
             )
-        pixels |= samples > 0 if samples.ndim == 2 else (samples[..., :3] > 0).any(axis=2)
+        pixels |= drawn
     elif marked.box is not None:
         x, y, box_width, box_height = marked.box
+        if min(x, y) < -SLACK or x + box_width > width + SLACK or y + box_height > height + SLACK:
+            got = f"box {marked.box}, which reaches from ({x}, {y}) to ({x + box_width}, {y + box_height})"
+            todo = "write x, y, width, height; lists of segments show two corners"
+            raise DataError(f"a mark inside {width} x {height} pixels", got, todo)
         pixels[max(0, y) : max(0, y + box_height), max(0, x) : max(0, x + box_width)] = True
     else:
         pixels[:] = True

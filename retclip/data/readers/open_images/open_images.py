@@ -12,6 +12,7 @@ Photos are `SPLIT/ID.jpg` or `images/SPLIT/ID.jpg`: all that lie there, or those
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -223,6 +224,9 @@ def _mask(root: Path, split: str, name: str, where: str) -> Path:
 
 def _confidence(value: str, where: str) -> float:
     try:
-        return float(value)
-    except ValueError as error:
-        raise DataError(f"a number as Confidence in {where}", repr(value), "download the table again") from error
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):  # which is neither above 0 nor not
+        raise DataError(f"a number as Confidence in {where}", repr(value), "download the table again")
+    return number

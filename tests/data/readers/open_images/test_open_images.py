@@ -178,6 +178,7 @@ DAMAGE = {  # name: (settings, what is done, words that the error must hold)
     "labels without Confidence": ({}, text("labels", "ImageID,LabelName\n"), "Confidence"),
     "a short row": ({}, row("a,x"), "row 3"),
     "a confidence in words": ({}, row("a,x,/m/fox,yes"), "row 3"),
+    "a confidence that is no number": ({}, row("a,x,/m/fox,nan"), "row 3"),
     "a class without description": ({}, row("a,x,/m/wolf,1"), "row 3"),
     "an open quote": ({}, row('a,x,"/m/fox,1'), FILES["labels"]),
     "no boxes": ({"kind": "boxes"}, lambda root: (root / "annotations").rename(root / "x"), "bbox"),
