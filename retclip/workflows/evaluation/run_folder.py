@@ -148,6 +148,9 @@ class RunFolder:
             raise DataError(
                 f"the head of an evaluation's counts: {folder / COUNTS}", str(error), "evaluate again"
             ) from error
+        if head.get("digest") != configuration.digest:
+            got = "a digest of another configuration"
+            raise DataError(f"the head of an evaluation's counts: {folder / COUNTS}", got, "evaluate again")
         run._find_lines(cut=False)
         return run
 
@@ -173,7 +176,7 @@ class RunFolder:
         with self.file.open("rb") as file:
             for number in sorted(self._places):
                 file.seek(self._places[number])
-                yield counts_of_line(file.readline().decode())
+                yield self._counts(file.readline())
 
     def write(self, evaluation: Evaluation) -> Path:
         """Write `run.json`; returns it."""
@@ -196,13 +199,16 @@ class RunFolder:
         figures: Mapping[str, Any] = read_json(self.folder / RUN, "run of an evaluation")["figures"]
         return list(figures["failures"])
 
+    def _counts(self, line: bytes) -> ImageCounts:
+        return counts_of_line(line.decode(errors="replace"), self.file)  # what is no text fails by its checksum
+
     def _find_lines(self, cut: bool) -> None:
         """Find the lines of the images. cut: remove what is behind the last whole one."""
         with self.file.open("rb") as file:
             file.readline()
             place = end = file.tell()
             while (line := file.readline()).endswith(b"\n"):
-                self._places[counts_of_line(line.decode()).number] = place
+                self._places[self._counts(line).number] = place
                 place = end = file.tell()
         if cut:
             os.truncate(self.file, end)

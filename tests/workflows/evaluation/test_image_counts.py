@@ -22,7 +22,22 @@ def test_everything_comes_back():
     assert "\n" not in one.as_line()
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "{}", '{"number": 1}'])
+def test_no_digit_of_a_line_changes_without_a_word():
+    one = ImageCounts(3, "a.jpg", [(0, 1, 0, 2, 0.25)], [(0, 1, 7)], [], [], None, 1, 2, 0.5)
+    line = one.as_line()
+    for place, letter in enumerate(line):
+        for other in {chr(ord(letter) ^ bit) for bit in (1, 2, 4, 8, 16, 32, 64)}:
+            with pytest.raises(DataError, match="evaluate again into a new folder"):
+                counts_of_line(line[:place] + other + line[place + 1 :])
+
+
+def test_a_line_from_before_there_were_checksums_is_read():
+    one = ImageCounts(3, "a.jpg", [(0, 1, 0, 2, 0.25)], [(0, 1, 7)], [], [], None, 1, 2, 0.5)
+    earlier = one.as_line().partition(', "crc32"')[0] + "}"
+    assert counts_of_line(earlier).as_line() == one.as_line()
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "{}", "7", '{"number": 1}'])
 def test_another_line_is_refused(line):
     with pytest.raises(DataError, match="evaluate again into a new folder"):
         counts_of_line(line)

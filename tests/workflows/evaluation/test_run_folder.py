@@ -196,3 +196,16 @@ def test_a_damaged_line_is_refused(drawn_set, tmp_path):
     counts.write_bytes(counts.read_bytes().replace(b'{"number"', b'{"numb', 1))
     with pytest.raises(DataError, match="evaluate again into a new folder"):
         evaluate(drawn_set, tmp_path / "a")
+
+
+def test_a_changed_byte_of_a_finished_evaluation_is_told_with_its_file(drawn_set, tmp_path):
+    """A digit of a count, a letter of a class in the head, a byte that is no text."""
+    evaluate(drawn_set, tmp_path / "a")
+    file = tmp_path / "a" / "counts.jsonl"
+    whole = file.read_bytes()
+    head = whole.index(b"\n")
+    for place, bit in ((whole.index(b'"cat"') + 1, 2), (whole.index(b'"quality": [[', head) + 13, 1), (head + 40, 128)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+        with pytest.raises(DataError, match="evaluate again") as raised:
+            list(RunFolder.finished(tmp_path / "a").counts())
+        assert str(file) in str(raised.value)
