@@ -3,6 +3,7 @@
 A catalog that is restored from a backup knows nothing of what the index holds of later days, and the index, which
 guards each point by its revision, may keep it: answers would lack neighbours without a word. So the note names a row of
 the outbox, and a mark of it, as kept rows do: in another catalog there is no such row, and the index is compared whole.
+An index that was itself restored names an earlier row than it should: what was done since then is followed again.
 
 A note is written before what it tells of, so that an index is never ahead of it. It goes before a comparison, and comes
 back after it, so that one which was stopped is made again.
@@ -38,13 +39,13 @@ class FollowedNote:
     version_id: int
     path: Path
 
-    def fits(self) -> bool:
-        """Tell whether there is a note, and the catalog has the row that it names."""
+    def row(self) -> int | None:
+        """Read which row was noted; None if there is no note, or the catalog has no such row."""
         try:
             row, mark = self.path.read_text(encoding="ascii").split()
-            return 0 <= int(row) < 1 << 63 and self._mark(int(row)) == mark
+            return int(row) if 0 <= int(row) < 1 << 63 and self._mark(int(row)) == mark else None
         except (OSError, ValueError):
-            return False
+            return None
 
     def write(self, row: int) -> None:
         """Note the newest row that is followed. Raises StoreError without room."""

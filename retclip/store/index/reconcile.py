@@ -15,13 +15,14 @@ from sqlalchemy import insert
 from retclip.errors import StoreDamaged
 from retclip.store.findings import Differences
 from retclip.store.index import sync, wanted_points
+from retclip.store.index.followed import FollowedNote
 from retclip.store.index.sync import Projection, archived, payload_of
 from retclip.store.index.wanted_points import WantedPoint
 from retclip.store.sql import catalog
 from retclip.store.sql.engine import read, write
 from retclip.store.sql.tables import ReconcileRun
 from retclip.store.work import ledger
-from retclip.store.work.outbox import newest_row, pending_count
+from retclip.store.work.outbox import done_since, newest_row, pending_count
 
 # How far a component of an index may be from the archive's. Both are rounded to float16 (11 bits), the index's after
 # the vector was brought to length 1: one step of the last bit, relative, and the smallest float16 where it is nearly 0.
@@ -41,8 +42,8 @@ def catch_up(projection: Projection) -> int:
     newest = read(engine, partial(newest_row, version_id=version))
     home = read(engine, partial(ledger.home_of, version_id=version))
     if projection.durable:
-        if projection.note is not None and not projection.note.fits():
-            _compare(projection)
+        if projection.note is not None:
+            _follow_note(projection, projection.note)
         sync.relay(projection)
         if home not in (None, projection.home):
             reconcile(projection, repair=True)
@@ -56,10 +57,18 @@ def catch_up(projection: Projection) -> int:
     return newest
 
 
-def _compare(projection: Projection) -> None:
-    """Compare an index that followed another catalog, as far as is known, and make it right."""
-    if projection.note is not None:
-        projection.note.forget()
+def _follow_note(projection: Projection, note: FollowedNote) -> None:
+    """Let an index follow what was done since its note, if it is an earlier copy; compare it whole, and make it right,
+    if it followed another catalog, as far as is known."""
+    if (row := note.row()) is not None:
+        newest, segment_ids = read(
+            projection.engine, partial(done_since, version_id=projection.version_id, last_row=row)
+        )
+        if newest > row:
+            sync.follow(projection, segment_ids)
+            note.write(newest)
+        return
+    note.forget()
     if projection.index.count() and not (found := reconcile(projection, repair=True)).clean:
         wrong = sum(map(len, (found.missing, found.orphan, found.stale, found.damaged, found.unfindable)))
         log.warning(

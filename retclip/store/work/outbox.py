@@ -58,6 +58,15 @@ def announced_since(connection: Connection, version_id: int, last_row: int) -> t
     return rows[-1][0] if rows else last_row, _segment_ids([row[1] for row in rows])
 
 
+def done_since(connection: Connection, version_id: int, last_row: int) -> tuple[int, list[int]]:
+    """Read the rows of a version after `last_row` that are done: (the newest row id, the segment ids in them)."""
+    query = select(Outbox.id, Outbox.segment_ids).where(
+        Outbox.version_id == version_id, Outbox.id > last_row, Outbox.done_at.is_not(None)
+    )
+    rows = connection.execute(query.order_by(Outbox.id)).all()
+    return rows[-1][0] if rows else last_row, _segment_ids([row[1] for row in rows])
+
+
 def newest_row(connection: Connection, version_id: int) -> int:
     """Find the newest row of a version, 0 without any."""
     query = select(func.coalesce(func.max(Outbox.id), 0)).where(Outbox.version_id == version_id)

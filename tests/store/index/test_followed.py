@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,23 @@ def test_a_change_whose_index_was_written_is_noted_before(sqlite_work, made) -> 
     with armed(stop), pytest.raises(Stop):
         store.segments.quarantine(list(made.ids(store, "image_id = 1").values())[:1], "ann")
     assert note(sqlite_work.folder).read_bytes() != before
+
+
+def test_an_earlier_copy_of_the_index_follows_what_was_done_since(sqlite_work, made, monkeypatch) -> None:
+    store = sqlite_work.open()
+    made.commit(store, made.unit(1), made.unit(2))
+    sqlite_work.close()
+    index, earlier = sqlite_work.folder / "index", sqlite_work.folder / "earlier"
+    shutil.copytree(index, earlier)
+    store = sqlite_work.open()
+    store.segments.relabel(list(made.ids(store, "image_id = 1").values())[:2], "tree", "ann")
+    store.segments.quarantine(list(made.ids(store, "image_id = 2").values())[:1], "ann")
+    wanted = answers(store)
+    sqlite_work.close()
+    shutil.rmtree(index)
+    earlier.rename(index)
+    store = sqlite_work.open()
+    assert answers(store) == wanted and reconcile.differences(store.projection()).clean
+    sqlite_work.close()
+    monkeypatch.setattr(reconcile.sync, "follow", lambda *_: pytest.fail("once"))
+    assert answers(sqlite_work.open()) == wanted
