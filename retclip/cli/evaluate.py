@@ -75,10 +75,7 @@ def _side_by_side(
         output.data({**answer.as_dict(), "fill": fill.as_dict()} if fill else answer.as_dict())
     else:
         print_comparison(answer)
-    if comparison.page.report:
-        from retclip.report.evaluation_page import page_file
-
-        output.message(f"wrote {page_file(comparison.page.report)}, and a page for each preset beside it")
+    _say_page(comparison, ", and a page for each preset beside it")
     if comparison.run.out:
         output.message(f"wrote a folder for each preset into {comparison.run.out}")
     unusable = [failure for evaluation in answer.evaluations.values() for failure in evaluation.failures]
@@ -110,14 +107,18 @@ def _say_written(evaluation: Evaluation, comparison: Comparison) -> None:
     if evaluation.passed_over:
         output.message(f"passed over: {by_reason(evaluation.passed_over)}")
     output.say_assumed(evaluation.assumed)
-    if comparison.page.report:
-        from retclip.report.evaluation_page import page_file
-
-        output.message(f"wrote {page_file(comparison.page.report)}")
+    _say_page(comparison)
     if comparison.page.figures:
         output.message(f"wrote figures into {comparison.page.figures}")
     if comparison.run.out:
         output.message(f"wrote {comparison.run.out / 'run.json'}")
+
+
+def _say_page(comparison: Comparison, more: str = "") -> None:
+    if comparison.page.report:
+        from retclip.report.evaluation_page import page_file
+
+        output.message(f"wrote {page_file(comparison.page.report)}{more}")
 
 
 def _say_unmatched(evaluation: Evaluation) -> None:

@@ -42,7 +42,7 @@ class Segments:
     def mask(self, segment_id: UUID) -> tuple[bytes, int, int] | None:
         """Read a segment's mask: COCO compressed counts, image height, image width in pixels; None for an unknown
         one."""
-        return self._catalog.read(catalog.segment_mask, segment_id)
+        return self.masks([segment_id]).get(segment_id)
 
     def masks(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, int, int]]:
         """Read the masks of segments as `mask` does; unknown ids are left out."""
@@ -130,7 +130,7 @@ class Segments:
 
     def relabel(self, ids: Sequence[UUID], name: str, actor: str, reason: str = "", new: bool = False) -> Edit:
         """Give segments another class, which outlives every rebuild; see `relabel_each`."""
-        return self._catalog.edit(segment_edits.relabel, ids, name, actor, reason, new)
+        return self.relabel_each(dict.fromkeys(ids, name), actor, reason, new)
 
     def relabel_each(self, labels: Mapping[UUID, str], actor: str, reason: str = "", new: bool = False) -> Edit:
         """Give segments classes, each its own, in one event; they outlive every rebuild.

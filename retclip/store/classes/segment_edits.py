@@ -24,13 +24,6 @@ from retclip.store.work.outbox import announce_changes
 NEW_CLASS = "; or make it: --new"
 
 
-def relabel(
-    connection: Connection, ids: Sequence[UUID], name: str, actor: str, reason: str = "", new: bool = False
-) -> Edit:
-    """Give segments another class; parameters as `relabel_each`."""
-    return relabel_each(connection, dict.fromkeys(ids, name), actor, reason, new)
-
-
 def relabel_each(
     connection: Connection, labels: Mapping[UUID, str], actor: str, reason: str = "", new: bool = False
 ) -> Edit:

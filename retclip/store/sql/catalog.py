@@ -183,14 +183,6 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
     return {row.point_id: _stored_segment(row) for row in rows_in(connection, query, Segment.point_id, ids)}
 
 
-def segment_mask(connection: Connection, point_id: UUID) -> tuple[bytes, int, int] | None:
-    """Read a segment's mask: (COCO compressed counts, image height, image width in pixels); None for an unknown id."""
-    query = select(Mask.rle, ImageRow.height, ImageRow.width).select_from(Segment)
-    query = query.join(ImageRow, ImageRow.id == Segment.image_id).join(Mask, its_mask())
-    row = connection.execute(query.where(Segment.point_id == point_id)).one_or_none()
-    return (row[0], row[1], row[2]) if row else None
-
-
 def point_ids(connection: Connection, segment_ids: Sequence[int]) -> list[UUID]:
     """Read the point ids of segment rows, whatever their status."""
     return [row.point_id for row in rows_in(connection, select(Segment.point_id), Segment.id, segment_ids)]

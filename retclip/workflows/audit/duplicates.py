@@ -12,20 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
-from retclip.algorithms.photo_hash import BITS, NEAR, differing_bits
+from retclip.algorithms.photo_hash import NEAR
 from retclip.errors import RetCLIPError
 from retclip.plugin.contracts import SourceImage
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import JudgedSegments, ListedPhoto, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
-from retclip.workflows.audit.hashed_photos import HashedPhotos, hashed_photos
+from retclip.workflows.audit.hashed_photos import HashedPhotos, alike_places, hashed_photos
 from retclip.workflows.audit.nearest import nearest_allowed
 
 COPY = 0.005  # cosine distance of segments within which one is taken for a copy of the other
-BLOCK = 512  # photos compared with all at once
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,7 @@ def leakage(
     """
     hashed = hashed_photos(store, on_progress)
     other = hashed_source(source, name, total, "hash the evaluation photos", on_progress)
-    nearest: dict[int, AlikePhotos] = {}
-    for pair in sorted(alike_pairs(hashed, other, bits), key=most_alike):
-        nearest.setdefault(pair.second.id, pair)
-    pairs = tuple(nearest.values())
+    pairs = tuple(nearest_pairs(hashed, other, bits))
     leaked = tuple(pair.second for pair in sorted(pairs, key=lambda pair: -pair.second.id))
     compared = len(other.photos)
     return Duplicates(pairs, (), len(hashed.photos), hashed.failed, compared, other.failed, leaked)
@@ -133,20 +127,19 @@ def most_alike(pair: AlikePhotos) -> tuple[bool, int, int, int]:
 
 def alike_pairs(first: HashedPhotos, second: HashedPhotos, bits: int, same: bool = False) -> Iterator[AlikePhotos]:
     """Yield the pairs of one photo of each that look alike. same: both are the same photos."""
-    if not first.photos or not second.photos:
-        return
-    others = np.stack(second.plain)
-    for start in range(0, len(first.photos), BLOCK):
-        rows = slice(start, start + BLOCK)
-        plain = differing_bits(np.stack(first.plain[rows]), others)
-        mirror = differing_bits(np.stack(first.mirrored[rows]), others)
-        best = np.minimum(plain, mirror)
-        for number, column in zip(*np.nonzero(best <= min(bits, BITS)), strict=True):
-            if same and start + number >= column:
-                continue
-            one, other = first.photos[start + number], second.photos[column]
-            mirrored = bool(mirror[number, column] < plain[number, column])
-            yield AlikePhotos(one, other, int(best[number, column]), mirrored, one.sha256 == other.sha256)
+    for places in alike_places(first, second, bits):
+        for row, column, apart, mirrored in zip(*(values.tolist() for values in places), strict=True):
+            if not same or row < column:
+                one, other = first.photos[row], second.photos[column]
+                yield AlikePhotos(one, other, apart, mirrored, one.sha256 == other.sha256)
+
+
+def nearest_pairs(known: HashedPhotos, asked: HashedPhotos, bits: int) -> list[AlikePhotos]:
+    """Return of each asked photo the known one that it looks most like, the most alike first."""
+    nearest: dict[int, AlikePhotos] = {}
+    for pair in sorted(alike_pairs(known, asked, bits), key=most_alike):
+        nearest.setdefault(pair.second.id, pair)
+    return list(nearest.values())
 
 
 def _copies(store: FeatureStore, segments: JudgedSegments, chosen: SegmentFilter, within: float) -> list[ListedSegment]:

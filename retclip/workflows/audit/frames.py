@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from retclip.algorithms.photo_hash import NEAR, differing_bits
+from retclip.algorithms.photo_hash import NEAR
 from retclip.progress import OnProgress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.workflows.audit.hashed_photos import HashedPhotos, hashed_photos
-
-BLOCK = 512  # photos compared with all at once
+from retclip.workflows.audit.hashed_photos import HashedPhotos, alike_places, hashed_photos
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,7 @@ def _chains(hashed: HashedPhotos, bits: int) -> list[NDArray[np.int64]]:
     count = len(hashed.photos)
     if not count:
         return []
-    plain, mirrored = np.stack(hashed.plain), np.stack(hashed.mirrored)
-    starts, ends = [], []
-    for start in range(0, count, BLOCK):
-        rows = slice(start, start + BLOCK)
-        fewest = np.minimum(differing_bits(plain[rows], plain), differing_bits(mirrored[rows], plain))
-        near, others = np.nonzero(fewest <= bits)
-        starts.append(near + start)
-        ends.append(others)
-    edges = np.concatenate(starts), np.concatenate(ends)
+    near = [places[:2] for places in alike_places(hashed, hashed, bits)]
+    edges = tuple(np.concatenate(ends) for ends in zip(*near, strict=True))
     number, labels = connected_components(coo_array((np.ones(len(edges[0])), edges), shape=(count, count)), False)
     return [np.flatnonzero(labels == group) for group in range(number)]

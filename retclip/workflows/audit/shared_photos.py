@@ -15,7 +15,7 @@ from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, Progress, silent
 from retclip.quantities import some
 from retclip.store.feature_store import FeatureStore
-from retclip.workflows.audit.duplicates import AlikePhotos, alike_pairs, hashed_source, most_alike
+from retclip.workflows.audit.duplicates import hashed_source, nearest_pairs
 from retclip.workflows.audit.hashed_photos import HashedPhotos, hashed_photos
 
 SHOWN = 5  # photos that a refusal names
@@ -59,13 +59,10 @@ def require_apart(
 
 def shared_photos(known: Group, asked: Group, bits: int) -> list[str]:
     """Return the photos of `asked` that `known` has, each in words with the one that it is there."""
-    alike: dict[int, AlikePhotos] = {}
-    for pair in sorted(alike_pairs(known.hashed, asked.hashed, bits), key=most_alike):
-        alike.setdefault(pair.second.id, pair)
     words = [
         f"{pair.second.external_id} ({'the same file as' if pair.same_file else 'like'} {pair.first.external_id}"
         f"{'' if pair.same_file else f', {pair.bits} bits apart'})"
-        for pair in sorted(alike.values(), key=most_alike)
+        for pair in nearest_pairs(known.hashed, asked.hashed, bits)
     ]
     return words + [
         f"{photo.external_id} (the same file as {known.gone[photo.sha256]})"

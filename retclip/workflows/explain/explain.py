@@ -25,11 +25,9 @@ from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanatio
 from retclip.workflows.explain.margin import Margin, margin
 from retclip.workflows.explain.near_prototypes import near_prototypes
 from retclip.workflows.explain.replay import Voters, replayed
-from retclip.workflows.explain.what_if import WhatIf, Without, what_if
+from retclip.workflows.explain.what_if import WhatIf, Without, best_scores, votes_of, what_if
 from retclip.workflows.segment.neighbours import of_masks
 from retclip.workflows.segment.tree_cut import scores_of_masks
-
-TOP_CLASSES = 5
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def explain(
     inside = result.label_map == segment.id
     parts = np.full(inside.sum(), n) if result.mask_map is None else result.mask_map[inside]
     names, voter = evidence.vocabulary.names, _voter(evidence)
-    combined = _best(evidence.combined[n], names, segment.class_index)
-    scores = {_source(source): _best(source.values[n], names, segment.class_index) for source in evidence.scores}
+    combined = best_scores(names, evidence.combined[n], segment.class_index)
+    scores = {_source(source): best_scores(names, source.values[n], segment.class_index) for source in evidence.scores}
     unknown = {_source(source): _unknown(source, n, names) for source in evidence.scores}
     x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
     barred = [] if evidence.neighbours is None else _barred(evidence.neighbours, n)
@@ -153,12 +151,6 @@ def _decided_again(
     return margin(evidence, n, rows, then, again.voters) if again.voters else None, answer
 
 
-def _best(row: torch.Tensor, names: tuple[str, ...], class_index: int) -> dict[str, float]:
-    order = torch.argsort(row, descending=True, stable=True)[:TOP_CLASSES].tolist()
-    keep = order if class_index in order or class_index < 0 else [*order, class_index]
-    return {names[index]: float(row[index]) for index in keep}
-
-
 def _source(scores: ClassScores) -> str:
     return scores.classifier or str(scores.role)
 
@@ -177,10 +169,7 @@ def _voter(evidence: Evidence) -> ClassScores | None:
 def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
     if voter is None or evidence.neighbours is None:
         return None
-    near = evidence.neighbours.classes[n]
-    asked = (near >= 0) & (near < len(evidence.vocabulary))  # (k,)
-    values = {evidence.vocabulary.names[c]: float(voter.values[n, c]) for c in sorted(set(near[asked].tolist()))}
-    return Vote(_source(voter), voter.rule, dict(sorted(values.items(), key=lambda pair: -pair[1])))
+    return Vote(_source(voter), voter.rule, votes_of(evidence, evidence.neighbours.classes[n], voter.values[n]))
 
 
 def name_of(evidence: Evidence, index: int) -> str:

@@ -21,6 +21,7 @@ from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import SegmentFilter
+from retclip.types import Neighbours
 from retclip.workflows.explain.replay import (
     Decision,
     Rows,
@@ -32,7 +33,7 @@ from retclip.workflows.explain.replay import (
     without_negatives,
 )
 
-SHOWN = 5  # classes of the new answer
+SHOWN = 5  # classes of an answer
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,13 @@ def what_if(
     """
     gone = looked_up(store, evidence, without)
     decided, supported, reasons = decide_without(store, evidence, rows, voters, gone)
-    label, label_then = _names_of(evidence, decided, mask)
     names = evidence.vocabulary.names
+    now = int(label_of(evidence, decided.combined, decided.void)[0])
+    then = int(label_of(evidence, evidence.combined[[mask]], evidence.void[[mask]])[0])
     was = evidence.neighbours.supported if evidence.neighbours else supported
     return WhatIf(
-        label, label_then, *_moves(evidence, decided, mask), _best(evidence, decided.combined[0], label_then),
-        _votes(evidence, decided, voters),
+        names[now] if now >= 0 else None, names[then] if then >= 0 else None, *_moves(evidence, decided, mask),
+        best_scores(names, decided.combined[0], then), _votes(evidence, decided, voters),
         tuple(names[c] for c in (was & ~supported).nonzero()[:, 0].tolist()), not reasons, reasons,
     )  # fmt: skip
 
@@ -154,13 +156,16 @@ def of_runs(store: FeatureStore, known: Collection[UUID], runs: Collection[int])
 
 def segments_of(evidence: Evidence) -> set[UUID]:
     """Return every stored segment that the evidence names: voters, those behind them, and those of a tree's parts."""
-    inputs = required_inputs(evidence)
-    parts = inputs.parts
-    near = [evidence.neighbours, inputs.beyond]
-    near += [parts.neighbours, parts.inputs.beyond] if parts else []
-    known = {segment for rows in near if rows is not None for segment in rows.ids.ravel() if segment is not None}
+    known = {segment for rows in _near(evidence) for segment in rows.ids.ravel() if segment is not None}
     negatives = evidence.neighbours.negatives if evidence.neighbours else None
     return known | (set(negatives.ids) if negatives else set())
+
+
+def _near(evidence: Evidence) -> list[Neighbours]:
+    """Return the neighbours of masks and of a tree's parts, those that voted and those behind them."""
+    inputs = required_inputs(evidence)
+    parts = [inputs.parts.neighbours, inputs.parts.inputs.beyond] if inputs.parts else []
+    return [near for near in (evidence.neighbours, inputs.beyond, *parts) if near is not None]
 
 
 def places_of(rows: Rows, gone: Gone) -> NDArray[np.bool_]:
@@ -206,12 +211,8 @@ def _stored_names(evidence: Evidence, index: int) -> Sequence[str]:
 
 def _left(evidence: Evidence, gone: Gone) -> dict[int, int]:
     """Return of each class that loses a neighbour how many others of it the evidence names."""
-    inputs = required_inputs(evidence)
-    parts = inputs.parts
-    near = [rows for rows in (evidence.neighbours, inputs.beyond) if rows is not None]
-    near += [parts.neighbours, parts.inputs.beyond] if parts else []
     members: dict[int, set[UUID]] = {}
-    for rows in near:
+    for rows in _near(evidence):
         for segment, category in zip(rows.ids.ravel(), rows.classes.cpu().numpy().ravel().tolist(), strict=True):
             if segment is not None:
                 members.setdefault(category, set()).add(segment)
@@ -282,13 +283,6 @@ def _void_reason(evidence: Evidence, supported: Tensor) -> list[str]:
     return []
 
 
-def _names_of(evidence: Evidence, decided: Decision, mask: int) -> tuple[str | None, str | None]:
-    names = evidence.vocabulary.names
-    now = int(label_of(evidence, decided.combined, decided.void)[0])
-    then = int(label_of(evidence, evidence.combined[[mask]], evidence.void[[mask]])[0])
-    return names[now] if now >= 0 else None, names[then] if then >= 0 else None
-
-
 def _moves(evidence: Evidence, decided: Decision, mask: int) -> tuple[int, int]:
     """Return how many voters of the mask itself go, and how many others vote in their places."""
     then = set(evidence.neighbours.ids[mask]) - {None} if evidence.neighbours else set()
@@ -296,18 +290,25 @@ def _moves(evidence: Evidence, decided: Decision, mask: int) -> tuple[int, int]:
     return len(then - now), len(now - then)
 
 
-def _best(evidence: Evidence, row: Tensor, also: str | None) -> dict[str, float]:
-    names = evidence.vocabulary.names
-    order = [names[c] for c in torch.argsort(row, descending=True, stable=True)[:SHOWN].tolist()]
-    keep = order if also is None or also in order else [*order, also]
-    return {name: float(row[names.index(name)]) for name in keep}
+def best_scores(names: Sequence[str], row: Tensor, also: int) -> dict[str, float]:
+    """Return the best scores of a mask by class, highest first, and that of one class more.
+
+    row: (c,) scores; also: the class, -1 = none.
+    """
+    order = torch.argsort(row, descending=True, stable=True)[:SHOWN].tolist()
+    return {names[c]: float(row[c]) for c in (order if also in order or also < 0 else [*order, also])}
+
+
+def votes_of(evidence: Evidence, near: Tensor, values: Tensor) -> dict[str, float]:
+    """Return the vote for each class that has a neighbour, highest first.
+
+    near: (k,) the neighbours' classes; values: (c,) what they vote.
+    """
+    classes = sorted(set(near[(near >= 0) & (near < len(evidence.vocabulary))].tolist()))
+    votes = {evidence.vocabulary.names[c]: float(values[c]) for c in classes}
+    return dict(sorted(votes.items(), key=lambda pair: -pair[1]))
 
 
 def _votes(evidence: Evidence, decided: Decision, voters: Voters) -> dict[str, float]:
     voter = next((source for source in decided.scores if source.classifier in voters), None)
-    near = decided.neighbours.classes[0]
-    if voter is None:
-        return {}
-    classes = sorted(set(near[(near >= 0) & (near < len(evidence.vocabulary))].tolist()))
-    values = {evidence.vocabulary.names[c]: float(voter.values[0, c]) for c in classes}
-    return dict(sorted(values.items(), key=lambda pair: -pair[1]))
+    return {} if voter is None else votes_of(evidence, decided.neighbours.classes[0], voter.values[0])

@@ -161,8 +161,8 @@ def test_hidden_segments_are_still_described(store: FeatureStore, made) -> None:
 
 def test_masks_come_with_their_image_size(store: FeatureStore, made) -> None:
     (point_id,) = answers(store, catalog.point_ids, [1])
-    assert answers(store, catalog.segment_mask, point_id) == (made.unit(1).segments[0].rle, 4, 4)
-    assert answers(store, catalog.segment_mask, UUID(int=1)) is None
+    assert store.segments.mask(point_id) == (made.unit(1).segments[0].rle, 4, 4)
+    assert store.segments.mask(UUID(int=1)) is None
 
 
 def test_unknown_ids_are_left_out(store: FeatureStore) -> None:

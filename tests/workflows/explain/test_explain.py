@@ -11,7 +11,8 @@ import torch
 import retclip
 from retclip.errors import DataError
 from retclip.types import ClassScores, PanopticSegmentation, Role, SegmentInfo, Vocabulary
-from retclip.workflows.explain.explain import TOP_CLASSES, explain, segment_at
+from retclip.workflows.explain.explain import explain, segment_at
+from retclip.workflows.explain.what_if import SHOWN
 
 
 def test_every_neighbour_comes_with_distance_class_and_the_photo_it_was_cut_from(memory, built, result):
@@ -64,7 +65,7 @@ def test_scores_are_those_of_the_evidence_best_first(result):
     why = result.explain(one.id)
     assert (why.segment, why.image_sha256) == (one, evidence.image_sha256)
     assert list(why.scores) == ["retrieval.vote"]
-    assert len(why.combined) == TOP_CLASSES
+    assert len(why.combined) == SHOWN
     assert next(iter(why.combined)) == one.class_name
     assert list(why.combined.values()) == sorted(why.combined.values(), reverse=True)
     index = evidence.vocabulary.names.index(one.class_name)
@@ -80,7 +81,7 @@ def test_the_chosen_class_is_shown_even_where_another_source_ranks_it_last(memor
     one = replace(result.segments[0], class_index=len(names) - 1, class_name=names[-1])
     changed = PanopticSegmentation(result.label_map, (one,))
     why = explain(memory.store, changed, replace(result.evidence, scores=scores), one.id)
-    assert list(why.scores["retrieval.vote"]) == [*names[:TOP_CLASSES], names[-1]]
+    assert list(why.scores["retrieval.vote"]) == [*names[:SHOWN], names[-1]]
     assert why.unknown == {"retrieval.vote": list(names[:2])}
 
 
