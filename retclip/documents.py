@@ -78,6 +78,11 @@ def json_digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def as_read(value: Any) -> Any:
+    """Return a value as a JSON file of it is read: lists for tuples, text for what JSON has no word for."""
+    return json.loads(json.dumps(value, default=str))
+
+
 def read_json(file: Path, kind: str) -> Any:
     """Return a parsed JSON document. Raises DataError."""
     return parse_json(read_text(file, kind), f"{kind}: {file}")

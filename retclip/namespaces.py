@@ -65,7 +65,7 @@ class Classes:
         annotated, else of its pixels; where one loses more, all is taken back and `report.kept` is False.
         Raises DataError, ConfigError, PluginError, WeightsMissing, StoreError.
         """
-        _require_probe(check, max_regression)
+        require_probe(check, max_regression)
         return self.carry_out(self.plan(name, sources, thing, marks), check, max_regression, on_progress)
 
     def plan(
@@ -118,7 +118,7 @@ class Classes:
         on_progress: OnProgress = silent,
     ) -> AdditionReport:
         """Add what `plan` returned. The other arguments are those of `add`, and it raises what `add` raises."""
-        _require_probe(check, max_regression)
+        require_probe(check, max_regression)
         from retclip.workflows.classes.add_class import add_class
         from retclip.workflows.classes.checked_addition import Gate, add_class_checked
 
@@ -319,7 +319,8 @@ class Spaces:
             remember(session, {"plugin": {plugin: {component: own_settings}}}, f"the settings of {name}", on_progress)
 
 
-def _require_probe(check: Source | None, max_regression: float | None) -> None:
+def require_probe(check: Source | None, max_regression: float | None) -> None:
+    """Raise ConfigError for a limit of what old classes may lose without images to compare on."""
     if max_regression is not None and check is None:
         raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
 

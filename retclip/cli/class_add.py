@@ -65,9 +65,10 @@ def add(
     """
     if negative and thing is not None:
         raise ConfigError("--thing or --stuff of a class that is added", "beside --not", "leave one out")
-    if gate.max_regression is not None and gate.check is None:
-        raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
+    from retclip.namespaces import require_probe
     from retclip.workflows.classes.marks import Marks
+
+    require_probe(gate.check, gate.max_regression)
 
     listed = with_stdin(sources)
     marks = Marks(**vars(marked)) if any(vars(marked).values()) else None

@@ -34,7 +34,7 @@ class Decorrelations:
 
     def of_space(self, space_id: int, dim: int) -> Tensor:
         """Return (d, d) float32 of a space with at least one vector. dim: d. Raises StoreDamaged."""
-        now, kept = self._catalog.read(_state), self._kept.get(space_id)
+        now, kept = self._catalog.read(state_of_vectors), self._kept.get(space_id)
         if kept is None or kept[0] != now:
             places = self._catalog.read(_places, space_id)
             unchanged = kept is not None and kept[1] == places
@@ -50,8 +50,8 @@ class Decorrelations:
         return decorrelation(torch.from_numpy(self._readable.some(places, space_id, dim)))
 
 
-def _state(connection: Connection) -> State:
-    """Read what changes whenever a segment or its vector does."""
+def state_of_vectors(connection: Connection) -> State:
+    """Read what changes whenever a segment, its label or its vector does."""
     outbox = connection.execute(select(func.coalesce(func.max(Outbox.id), 0))).scalar_one()
     return int(outbox), *rejections.state(connection)
 

@@ -20,8 +20,9 @@ from sqlalchemy import Connection, func, select
 from retclip.store.archive.shards import Archive
 from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.history import rejections
+from retclip.store.segments.decorrelations import State, state_of_vectors
 from retclip.store.sql.catalog import joined, visible
-from retclip.store.sql.tables import Outbox, Segment, SegmentFeature
+from retclip.store.sql.tables import Segment, SegmentFeature
 from retclip.store.sql.transactions import Transactions
 from retclip.types import ClassPrototypes
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MEMBERS = 8  # of a prototype that are named: a mean is of thousands
-
-State = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +82,7 @@ class StoredPrototypes:
         )
 
     def _of_classes(self, asked: Sequence[int], count: int, space_id: int, dim: int) -> dict[int, _OfClass]:
-        kept, now = self._kept.setdefault((space_id, count), {}), self._catalog.read(_state)
+        kept, now = self._kept.setdefault((space_id, count), {}), self._catalog.read(state_of_vectors)
         if self._read.get(space_id) != now:
             states = self._catalog.read(_states, space_id)
             for classes in (classes for (space, _), classes in self._kept.items() if space == space_id):
@@ -105,12 +104,6 @@ class StoredPrototypes:
         table = np.stack([each.vector for each in found]) if found else np.zeros((0, dim), dtype=np.float32)
         members = tuple(tuple(ids[row] for row in each.members[:MEMBERS]) for each in found)
         return _OfClass(state, table, tuple(len(each.members) for each in found), members)
-
-
-def _state(connection: Connection) -> State:
-    """Read what changes whenever a segment, its label or its vector does."""
-    outbox = connection.execute(select(func.coalesce(func.max(Outbox.id), 0))).scalar_one()
-    return int(outbox), *rejections.state(connection)
 
 
 def _states(connection: Connection, space_id: int) -> dict[int, State]:

@@ -12,17 +12,19 @@ that the end was not cut off.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, insert, or_, select
 
+from retclip.store.sql.catalog import pages
 from retclip.store.sql.row_checksum import sealed_columns
 from retclip.store.sql.row_digest import row_bytes, rows_digest
 from retclip.store.sql.tables import ChainLink, ClassFact, Event, RejectionFact, SegmentFact
 
+RANGES = 200  # in one statement
 ADDED = "retclip_added"  # the execution option of a writing transaction's connection: its `AddedRows`
 EVENTS = Event.__table__
 # The tables of facts, by the column of `chain_link` with the numbers of their rows, in the order of the digest. A table
@@ -109,7 +111,7 @@ def read_rows(connection: Connection, table: Table, numbers: Sequence[int]) -> d
     """Read the canonical bytes of rows, ascending by number; unknown numbers are left out."""
     names, columns = _covered(table)
     rows = dict[int, bytes]()
-    for ranges in _few(ranges_of(numbers)):
+    for ranges in pages(ranges_of(numbers), RANGES):
         inside = or_(*(table.c.id.between(first, last) for first, last in ranges))
         query = select(table.c.id, *columns).where(inside).order_by(table.c.id)
         rows |= {row[0]: row_bytes(table.name, names, row[1:]) for row in connection.execute(query)}
@@ -145,8 +147,3 @@ def numbers_of(text: str) -> list[int]:
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
     return numbers
-
-
-def _few(ranges: Sequence[tuple[int, int]], size: int = 200) -> Iterator[Sequence[tuple[int, int]]]:
-    for start in range(0, len(ranges), size):
-        yield ranges[start : start + size]

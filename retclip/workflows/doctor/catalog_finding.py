@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from retclip.errors import StoreBehind, StoreDamaged
+from retclip.errors import RetCLIPError, StoreBehind, StoreDamaged
 from retclip.store import findings
 from retclip.store.feature_store import FeatureStore
 from retclip.store.findings import CatalogState
@@ -20,6 +20,11 @@ class Finding:
     ok: bool
     found: str
     cure: str = ""
+
+
+def failed(what: str, error: RetCLIPError) -> Finding:
+    """Return the finding of a thing that could not be looked at."""
+    return Finding(what, False, f"{error.got} (expected {error.expected})", error.todo)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.findings import Again
 from retclip.store.records import SpaceState
 from retclip.store.states import RunKind
-from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding, catalog_findings, unreadable
+from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding, catalog_findings, failed, unreadable
 from retclip.workflows.doctor.index_finding import copy_findings, graph_findings, index_finding
 
 MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
@@ -118,7 +118,7 @@ def _disk(folder: Path) -> Finding:
 def _unusable(error: RetCLIPError) -> list[Finding]:
     if isinstance(error, StoreDamaged):
         return unreadable(error)
-    return [Finding("store", False, f"{error.got} (expected {error.expected})", error.todo)]
+    return [failed("store", error)]
 
 
 def _archive(store: FeatureStore, repair: bool) -> list[Finding]:

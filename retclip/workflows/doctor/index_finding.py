@@ -11,7 +11,7 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.findings import Differences
 from retclip.store.states import IndexKind
 from retclip.types import FeatureSpace
-from retclip.workflows.doctor.catalog_finding import Finding
+from retclip.workflows.doctor.catalog_finding import Finding, failed
 
 KINDS = ("missing", "orphan", "stale", "damaged")
 
@@ -42,7 +42,7 @@ def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: b
             return Finding(name, False, error.got, _repair(store))
         return _made_again(store, space, name, error.got, archive_whole)
     except StoreError as error:  # in use, unreachable, no room: it cannot be looked at, and is not damaged for that
-        return Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)
+        return failed(name, error)
 
 
 def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
@@ -52,7 +52,7 @@ def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: 
     except StoreDamaged:  # the index has a finding of its own
         return []
     except StoreError as error:
-        return [Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)]
+        return [failed(name, error)]
     if graph is None:
         return []
     if graph.points <= graph.outside:
@@ -60,7 +60,7 @@ def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: 
     message = f"{graph.indexed} of {graph.points} vectors are in it"
     if graph.due:
         message += ": searches read the others one by one"
-    return [Finding(name, not graph.due, message, f"retclip doctor --store {store.folder} --repair")]
+    return [Finding(name, not graph.due, message, _repair(store))]
 
 
 def copy_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
@@ -78,7 +78,7 @@ def copy_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: b
             store.maintenance.drop_copy(space)
             differences = store.maintenance.copy_differences(space)
     except StoreError as error:
-        return [Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)]
+        return [failed(name, error)]
     if differences is None:
         return []
     said = f"exact, in memory ({way.bytes >> 20} of the {way.memory >> 20} MB that may be taken): {_said(differences)}"

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from retclip.config import dotted
-from retclip.documents import json_digest, read_json
+from retclip.documents import as_read, json_digest, read_json
 from retclip.errors import ConfigError, DataError
 from retclip.own_files import claim_folder, is_own_folder, write_json
 from retclip.workflows.evaluation.counters import Counters
@@ -95,7 +95,7 @@ class Configuration:
 
         earlier: that configuration as plain data.
         """
-        now, before = (dotted(json.loads(json.dumps(plain, default=str))) for plain in (asdict(self), earlier))
+        now, before = (dotted(as_read(plain)) for plain in (asdict(self), earlier))
         keys = [key for key in {**now, **before} if now.get(key) != before.get(key)]
         more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
         return "; ".join(_change(key, now.get(key), before.get(key)) for key in keys[:SHOWN]) + more

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from retclip.algorithms.panoptic_matching import labelled, segments_by_id
+from retclip.documents import as_read
 from retclip.errors import DataError
 from retclip.passed_over import passed_over_by
 from retclip.plugin.checked_source import CheckedSource
@@ -87,7 +87,7 @@ def scores_head(
         source.address, len(source), words.names, annotated.is_thing, words.synonyms or ((),) * len(words),
         tuple(seen_classes(parts, prepared.scored).tolist()), seen_groups(parts, prepared, seen),
         tuple(match.name for match in missing(prepared)), tuple(sorted(parts.proposer.provides)),
-        asdict(parts.backbone.component.space), neighbours if votes else 0, _plain(origin), _plain(settings),
+        asdict(parts.backbone.component.space), neighbours if votes else 0, as_read(origin), as_read(settings),
         prepared.scored.synonyms[-1] if prepared.rest else (),
     )  # fmt: skip
 
@@ -134,9 +134,3 @@ class _Walk:
         keys = described.keys.vectors if self.parts.second_backbone is not None else None
         scored = score_masks(self.parts, image, self.prepared, described)
         return ScoredPhoto(number, record.external_id, image.sha256, scored, truth, keys, image.passed_over)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what JSON reads back of the values."""
-    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
-    return plain

@@ -8,7 +8,6 @@ ensemble, the vote, fewer neighbours, the merge.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -20,7 +19,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from retclip.documents import json_digest, read_json
+from retclip.documents import as_read, json_digest, read_json
 from retclip.errors import ConfigError, DataError
 from retclip.own_files import claim_folder, is_own_folder, write_json, written_whole
 from retclip.types import REST, FeatureSpace, Vocabulary
@@ -72,7 +71,7 @@ class ScoresHead:
 
     def differing(self, other: ScoresHead) -> list[str]:
         """Return what differs between both, in words."""
-        first, second = (json.loads(json.dumps(asdict(head), default=str)) for head in (self, other))
+        first, second = (as_read(asdict(head)) for head in (self, other))
         names = [key for key in first if key not in ("settings", "neighbours", "origin") and first[key] != second[key]]
         origins = first["origin"].keys() | second["origin"].keys()
         return names + sorted(key for key in origins if first["origin"].get(key) != second["origin"].get(key))
