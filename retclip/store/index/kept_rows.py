@@ -54,6 +54,7 @@ def load(path: Path, device: torch.device, mark_of: Callable[[int], str | None])
 
     mark_of: reads the mark of a row of the outbox, None without such a row.
     """
+    found = _identity(path)
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
@@ -64,9 +65,11 @@ def load(path: Path, device: torch.device, mark_of: Callable[[int], str | None])
         is_coarse = "coarse" in tensors and bfloat16_is_faster(str(device), tensors["vectors"].shape[1])
         if _checksum(tensors, about, not is_coarse) != about["beside" if is_coarse else "whole"]:
             raise ValueError("they are damaged: their checksum is another one")
-    except (FileNotFoundError, PermissionError):
+    except PermissionError:
         return None
-    except (SafetensorError, OSError, LookupError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, ValueError, RuntimeError) as error:  # the last where mapping fails
+        if _identity(path) != found or found is None:
+            return None  # header and tensors are opened one after the other: another process removed or replaced it
         level = logging.INFO if isinstance(error, _Stale) else logging.WARNING
         log.log(level, "the rows kept in %s are not used, but made again from the archive: %s", path, error)
         with suppress(OSError):
@@ -77,6 +80,14 @@ def load(path: Path, device: torch.device, mark_of: Callable[[int], str | None])
         coarse = Coarse(tensors["coarse"], float(about["rounding"]), RowSums.kept(tensors["sums"].numpy()))
     ids, payload = tensors["ids"].numpy().view(np.uint64), tensors["payload"].numpy()
     return SortedRows(ids, payload, vectors, tensors["ranks"].to(device), coarse or coarse_of(vectors)), last_row
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell one file from another of the same name; None without one."""
+    with suppress(OSError):
+        state = path.stat()
+        return state.st_ino, state.st_mtime_ns
+    return None
 
 
 def keep(path: Path, rows: SortedRows, last_row: int, mark: str) -> bool:

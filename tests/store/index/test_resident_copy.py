@@ -151,10 +151,35 @@ def test_a_damaged_file_is_not_used(sqlite_work, made, monkeypatch, damage: str)
     cut = {"cut": whole[:-9], "empty": b"", "header": b"\xff" * 16 + whole[16:]}
     path.write_bytes(cut.get(damage, whole))
     if damage == "another format":
-        monkeypatch.setattr(kept_rows, "FORMAT", "2")
+        monkeypatch.setattr(kept_rows, "FORMAT", f"not {kept_rows.FORMAT}")
     assert answers(sqlite_work.open()) == wanted
     assert kept_rows.load(path, torch.device("cpu"), lambda _: None) is None, "stale, because nothing has that mark"
     assert not path.exists()
+
+
+@pytest.mark.parametrize("then", ["removed", "replaced"])
+def test_a_file_that_another_process_changes_while_it_is_mapped_is_neither_believed_nor_removed(
+    sqlite_work, made, monkeypatch, caplog, then: str
+) -> None:
+    """Its header is read first, and its tensors are mapped by its name once more."""
+    sqlite_work.options = StoreOptions(index="resident")
+    wanted = answers(filled(sqlite_work, made))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    newer, opened = path.read_bytes(), safe_open
+
+    def late(name: Path, framework: str) -> object:
+        path.unlink()
+        if then == "replaced":
+            path.with_name("other").write_bytes(newer)
+            path.with_name("other").replace(path)
+        monkeypatch.setattr(kept_rows, "safe_open", opened)
+        raise RuntimeError(f"unable to open file <{name}> in read-only mode")
+
+    monkeypatch.setattr(kept_rows, "safe_open", late)
+    assert kept_rows.load(path, torch.device("cpu"), lambda _: None) is None
+    assert path.exists() == (then == "replaced")
+    assert answers(sqlite_work.open()) == wanted and not caplog.records
 
 
 @pytest.fixture
