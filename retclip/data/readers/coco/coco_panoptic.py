@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from retclip.algorithms.label_runs import LabelRuns, runs_of_colours
@@ -119,15 +120,15 @@ class CocoPanoptic:
             )
 
     def _shown(self, annotation: Annotation, record: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Return a photo's classes; None where the PNG holds segments and the JSON none, for which `load` has the
-        error.
+        """Return a photo's classes; None where the JSON holds no segments and the PNG some, or is no map, for which
+        `load` has the error.
 
         record: the annotation's.
         """
         present = {self._categories[segment["category_id"]].name for segment in annotation.segments_in(record)}
         if not annotation.places:
             try:
-                if read_png(spelled(self.masks, annotation.png))[..., :3].any():
+                if _colours(spelled(self.masks, annotation.png)).any():
                     return None
             except DataError:
                 return None
@@ -208,10 +209,7 @@ def read_panoptic_runs(
     tally: Tally | None = None, dropped: Collection[int] = (),
 ) -> tuple[LabelRuns, tuple[SegmentInfo, ...]]:  # fmt: skip
     """Read a PNG of ids as runs, with its segments. See `read_panoptic`."""
-    colours = read_png(png)
-    if colours.ndim != 3 or colours.shape[2] < 3:
-        raise DataError(f"an RGB PNG of segment ids: {png}", f"shape {colours.shape}", "export it as COCO panoptic")
-    runs = runs_of_colours(colours[..., :3])
+    runs = runs_of_colours(_colours(png))
     counted = runs.areas
     listed = {int(segment["id"]) for segment in segments}
     strange = sorted((counted.keys() ^ listed) - set(dropped))
@@ -229,6 +227,14 @@ def read_panoptic_runs(
         _info(segment, categories, counted[number]) for segment in segments if (number := int(segment["id"])) in counted
     )
     return runs, infos
+
+
+def _colours(png: Path) -> NDArray[np.uint8]:
+    """Return the samples of a PNG of ids, (H, W, 3) uint8. Raises DataError."""
+    colours = read_png(png)
+    if colours.ndim != 3 or colours.shape[2] < 3:
+        raise DataError(f"an RGB PNG of segment ids: {png}", f"shape {colours.shape}", "export it as COCO panoptic")
+    return colours[..., :3]
 
 
 def _info(segment: Mapping[str, Any], categories: Mapping[int, SourceClass], area: int) -> SegmentInfo:

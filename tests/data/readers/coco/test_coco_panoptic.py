@@ -117,6 +117,15 @@ def test_segments_that_only_the_png_has_are_no_photo_without_classes(coco, refus
     refused(record.load, "panoptic/a.png")
 
 
+def test_a_grey_map_without_segments_is_no_photo_without_classes(coco, refused):
+    coco.document["annotations"][0]["segments_info"] = []
+    coco.save()
+    coco.png("panoptic/a.png", np.zeros((4, 6), np.uint8))
+    record = next(opened(coco.root).images())
+    assert record.class_names is None
+    refused(record.load, "an RGB PNG of segment ids", "a.png", "(4, 6)")
+
+
 def test_an_annotation_without_segments_is_all_void(coco):
     coco.document["annotations"][0]["segments_info"] = []
     coco.save()
