@@ -41,7 +41,14 @@ OWNERS = {
     "sqlalchemy": ("retclip/store/", "retclip/migrations/"),
     "alembic": ("retclip/store/sql/schema.py", "retclip/migrations/"),
     "pluggy": ("retclip/plugin/",),
-    "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/data/scene_", "retclip/report/", "plugins/"),
+    "PIL": (
+        "retclip/data/images.py",
+        "retclip/data/colour_profile.py",
+        "retclip/data/viewer.py",
+        "retclip/data/scene_",
+        "retclip/report/",
+        "plugins/",
+    ),
     "kornia_rs": ("retclip/data/rgb_png.py",),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
     "msgspec": ("retclip/data/readers/coco/raw_records.py",),

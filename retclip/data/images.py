@@ -1,8 +1,9 @@
 """Photos: decoded once, upright, RGB, with the sha256 of the file as identity. Hostile files are refused by name.
 
 Rules (stores.md 5.3): an allow-list of formats; size, side and aspect limits read from the header before any pixel is
-decoded; truncated files refused; 16-bit and float images scaled by range, not clipped; CMYK through its colour profile
-where it has one; transparency composited on white; the first frame of an animation or a multi-page file.
+decoded; truncated files refused; 16-bit and float images scaled by range, not clipped; others brought to sRGB through
+their colour profile where they have one; transparency composited on white; the first frame of an animation or a
+multi-page file.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError, features
+from PIL import ExifTags, PngImagePlugin, UnidentifiedImageError, features
 from PIL import Image as Pillow
 
+from retclip.data.colour_profile import CHANNELS, in_srgb
 from retclip.data.file_bytes import ReadOnce, image_bytes, refused
 from retclip.data.file_memory import remembered
 from retclip.data.orientation import turned
@@ -217,19 +219,16 @@ def _check_size(size: tuple[int, int], uri: str, limits: Limits) -> None:
 
 
 def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
     if image.mode.startswith("I") or image.mode == "F":
         samples = np.asarray(image)
         if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0:
             samples = 65535 - samples  # a TIFF in which 0 is white, which Pillow turns round at 8 bits only
         return Pillow.fromarray(eight_bit(samples, uri)).convert("RGB")
-    if image.mode == "CMYK":
-        return _from_cmyk(image)
+    profile = image.info.get("icc_profile")
     if "A" in image.mode or "transparency" in image.info:
         layer = image.convert("RGBA")
-        return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, (255, 255, 255, 255)), layer).convert("RGB")
-    return image.convert("RGB")
+        image = Pillow.alpha_composite(Pillow.new("RGBA", layer.size, (255, 255, 255, 255)), layer)
+    return in_srgb(image if image.mode in CHANNELS else image.convert("RGB"), profile)
 
 
 def _orientation(image: Pillow.Image) -> int:
@@ -250,17 +249,3 @@ def _tiff_orientation(content: bytes) -> int:
         warnings.simplefilter("ignore")
         with Pillow.open(io.BytesIO(content), formats=("TIFF",)) as undecoded:
             return _orientation(undecoded)
-
-
-def _from_cmyk(image: Pillow.Image) -> Pillow.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            converted = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError) as error:
-            log.warning("its colour profile cannot be used (%s); plain conversion", error)
-    return image.convert("RGB")
