@@ -44,6 +44,7 @@ OWNERS = {
     "PIL": (
         "retclip/data/images.py",
         "retclip/data/colour_profile.py",
+        "retclip/data/jpeg_end.py",
         "retclip/data/viewer.py",
         "retclip/data/scene_",
         "retclip/report/",

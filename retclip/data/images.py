@@ -23,6 +23,7 @@ from PIL import Image as Pillow
 from retclip.data.colour_profile import CHANNELS, in_srgb
 from retclip.data.file_bytes import ReadOnce, image_bytes, refused
 from retclip.data.file_memory import remembered
+from retclip.data.jpeg_end import is_cut
 from retclip.data.orientation import turned
 from retclip.data.rgb_png import png_size, rgb_samples
 from retclip.data.sample_depth import eight_bit
@@ -168,6 +169,8 @@ def _pixels(content: bytes, uri: str, limits: Limits) -> tuple[NDArray[np.uint8]
     with _pillow(content, uri, limits, FORMATS) as image:
         if getattr(image, "is_animated", False):  # counting a TIFF's pages would walk them all, damaged ones too
             log.info("%s has several frames; the first is used", uri)
+        if image.format == "JPEG" and is_cut(content, image):
+            raise refused(uri, "data that end before the picture does", "a whole photo", "copy or export it again")
         pixels, orientation = _upright(image, uri)
         return pixels, _tiff_orientation(content) if image.format == "TIFF" else orientation
 
