@@ -11,7 +11,7 @@ names: {0: sky, 1: car}        a YOLO data set's .yaml
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,14 @@ from retclip.escaping import brief
 from retclip.names import checked_name, distinct, name_key
 
 MOST = 8192  # classes of a list; more is another file than a list of classes
-NAME = (  # what may be a number, too, comes last
-    "name", "displayname", "classname", "categoryname", "labelname", "class", "label", "category", "classes", "labels",
-)  # fmt: skip
+EITHER = ("class", "label", "category", "classes", "labels")  # titles of names or of numbers
+NAME = ("name", "displayname", "classname", "categoryname", "labelname", *EITHER)
 TERMS, COUNTS = ("synonyms", "prompt_names"), ("isthing", "is_thing", "thing")
 NUMBER = (
     "id", "idx", "index", "number", "value", "no", "nr", "pixel",
     *(f"{what}{number}" for what in ("class", "label", "category", "pixel", "train")
       for number in ("id", "idx", "index", "number", "value", "no", "nr")),
-    "class", "label", "category",  # beside a column of names
+    *EITHER,  # beside a column of names
 )  # fmt: skip
 NUMBERED = re.compile(r"^(\d+)\s*:\s*")
 NO_CLASS = "invalid_class_id"  # how FC-CLIP's lists call a number that no class has
@@ -103,7 +102,7 @@ def _entries(path: Path) -> list[ClassEntry]:
     check_file(path)  # what is no file is no table either
     kind = path.suffix.lower()
     table = list(table_rows(path)) if kind in (".csv", ".tsv") else []
-    if table and (name_at := column_of(table[0][1], NAME)) is not None:
+    if table and (name_at := _column_of_names(table)) is not None:
         return _from_table(table, name_at)
     _check_headless(table, path)
     text = read_text(path, "class list")
@@ -205,6 +204,20 @@ def _from_table(rows: Sequence[tuple[int, Row]], name_at: int) -> list[ClassEntr
     return entries
 
 
+def _column_of_names(rows: Sequence[tuple[int, Row]]) -> int | None:
+    """Return the place of the first usual title, of those of either that is not above numbers; None without one."""
+    head = rows[0][1]
+    if isinstance(head, DataError):
+        return None
+    places, below = _columns_of(head, NAME), [row for _, row in rows[1:] if not isinstance(row, DataError)]
+    names = (at for at in places if title_key(head[at]) not in EITHER or not all(map(_is_number, _cells(below, at))))
+    return next(names, places[0] if places else None)
+
+
+def _cells(rows: Sequence[list[str]], at: int) -> Iterator[str]:
+    return (row[at].strip() for row in rows if at < len(row))
+
+
 def _number(cell: str, row: int) -> int | None:
     """Return the number in a cell: "7" or, as spreadsheets write it, "7.0"; None for an empty one or another code.
 
@@ -226,9 +239,12 @@ def column_of(head: Row, usual: Sequence[str], other: int | None = None) -> int 
 
     other: a place that is another column's.
     """
+    return next((place for place in _columns_of(head, usual) if place != other), None)
+
+
+def _columns_of(head: Row, usual: Sequence[str]) -> list[int]:
     keys = [] if isinstance(head, DataError) else [title_key(cell) for cell in head]
-    wanted = (keys.index(key) for name in usual if (key := title_key(name)) in keys)
-    return next((place for place in wanted if place != other), None)
+    return [keys.index(key) for name in usual if (key := title_key(name)) in keys]
 
 
 def _from_yaml(document: Any) -> list[ClassEntry]:

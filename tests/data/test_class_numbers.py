@@ -42,6 +42,16 @@ def test_what_may_be_a_name_is_the_number_beside_a_column_of_names(tmp_path, tit
     assert numbers(tmp_path, f"{title}\nsky\ncar\n", "c.csv") == {"sky": 0, "car": 1}
 
 
+def test_of_two_columns_that_may_be_names_the_one_of_numbers_is_none(tmp_path):
+    assert numbers(tmp_path, "class,label\n2,sky\n0,car\n", "a.csv") == {"sky": 2, "car": 0}
+    assert numbers(tmp_path, "label,class\n2,sky\n0,car\n", "b.csv") == {"sky": 2, "car": 0}
+    assert numbers(tmp_path, "name,category\n7,digit\n8,digit\n", "c.csv") == {
+        "7": 0,
+        "8": 1,
+    }  # names, whatever they are
+    assert numbers(tmp_path, "class\n7\n8\n", "d.csv") == {"7": 0, "8": 1}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "got"),
     [
