@@ -9,10 +9,13 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retclip import limits
 from retclip.errors import DataError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 def read_text(file: Path, kind: str, most: int | None = None, setting: str = "limits.document_mib") -> str:
@@ -81,6 +84,12 @@ def json_digest(value: Any) -> str:
 def as_read(value: Any) -> Any:
     """Return a value as a JSON file of it is read: lists for tuples, text for what JSON has no word for."""
     return json.loads(json.dumps(value, default=str))
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return what of a document is the first thing that its form forbids: its place, and why."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    return ": ".join((".".join(map(str, first["loc"])) or "the whole", first["msg"]))
 
 
 def read_json(file: Path, kind: str) -> Any:

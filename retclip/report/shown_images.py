@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from retclip.data.images import fitted, make_folder
-from retclip.documents import read_json
+from retclip.documents import first_fault, read_json
 from retclip.errors import DataError
 from retclip.own_files import write_json
 from retclip.report.html_page import jpeg_address
@@ -136,7 +136,7 @@ def _read(file: Path) -> ShownImage:
     try:
         return TypeAdapter(ShownImage).validate_python(values)
     except ValidationError as error:
-        raise DataError(f"a picture that an evaluation kept: {file}", str(error), "delete it") from error
+        raise DataError(f"a picture that an evaluation kept: {file}", first_fault(error), "delete it") from error
 
 
 def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticSegmentation:

@@ -82,5 +82,5 @@ def test_a_damaged_file_is_told(tmp_path):
     ShownImages(1, tmp_path).add(judged(), ())
     (file,) = (tmp_path / "pictures").iterdir()
     file.write_text(json.dumps({"number": 0}))
-    with pytest.raises(DataError, match="delete it"):
+    with pytest.raises(DataError, match="got name: Field required; delete it"):
         ShownImages(1, tmp_path)

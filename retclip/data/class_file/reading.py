@@ -32,7 +32,7 @@ from retclip.data.class_file.records import (
     Manifest,
     Record,
 )  # fmt: skip
-from retclip.documents import check_file, parse_json
+from retclip.documents import check_file, first_fault, parse_json
 from retclip.errors import DataError
 from retclip.limits import check_size, current
 from retclip.names import distinct
@@ -182,9 +182,7 @@ def _checked(form: type[Checked], content: Any, where: str) -> Checked:
     try:
         return form.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f"a record of a class file: {where}", f"{place}: {first['msg']}", TODO) from error
+        raise DataError(f"a record of a class file: {where}", first_fault(error), TODO) from error
 
 
 def _damaged(path: Path, got: str) -> DataError:

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from retclip.config import dotted
-from retclip.documents import as_read, json_digest, read_json
+from retclip.documents import as_read, first_fault, json_digest, read_json
 from retclip.errors import ConfigError, DataError
 from retclip.own_files import claim_folder, is_own_folder, write_json
 from retclip.workflows.evaluation.counters import Counters
@@ -145,12 +145,9 @@ class RunFolder:
             configuration = TypeAdapter(Configuration).validate_python(head.get("configuration"))
             run = cls(folder, configuration, TypeAdapter(Part).validate_python(head.get("part")))
         except ValidationError as error:
-            raise DataError(
-                f"the head of an evaluation's counts: {folder / COUNTS}", str(error), "evaluate again"
-            ) from error
+            raise _damaged_head(folder, first_fault(error)) from error
         if head.get("digest") != configuration.digest:
-            got = "a digest of another configuration"
-            raise DataError(f"the head of an evaluation's counts: {folder / COUNTS}", got, "evaluate again")
+            raise _damaged_head(folder, "a digest of another configuration")
         run._find_lines(cut=False)
         return run
 
@@ -224,6 +221,10 @@ def _head(file: Path) -> dict[str, Any]:
             f"the head of an evaluation's counts: {file}", f"{line[:80]!r}", "choose a new --out"
         ) from error
     return head if isinstance(head, dict) else {}
+
+
+def _damaged_head(folder: Path, got: str) -> DataError:
+    return DataError(f"the head of an evaluation's counts: {folder / COUNTS}", got, "evaluate again")
 
 
 def _change(key: str, now: Any, before: Any) -> str:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from retclip.documents import first_fault
 from retclip.errors import DataError
 from retclip.evidence import DecisionInputs, Evidence
 from retclip.limits import check_size, current
@@ -83,9 +84,7 @@ def load_evidence(path: Path | bytes) -> tuple[PanopticSegmentation, Evidence]:
     except DataError:
         raise
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise DataError(_expected(path), got, "segment the image again") from error
+        raise DataError(_expected(path), first_fault(error), "segment the image again") from error
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
         raise DataError(_expected(path), str(error), "segment the image again") from error
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from retclip.documents import as_read, json_digest, read_json
+from retclip.documents import as_read, first_fault, json_digest, read_json
 from retclip.errors import ConfigError, DataError
 from retclip.own_files import claim_folder, is_own_folder, write_json, written_whole
 from retclip.types import REST, FeatureSpace, Vocabulary
@@ -28,6 +28,8 @@ from retclip.workflows.explain.evidence_arrays import plain
 from retclip.workflows.tuning.scored_photo import ScoredPhoto, load_scores, save_scores
 
 KIND, HEAD, TEXTS, VERSION = "scores", "scores.json", "texts.npz", 2
+FREE = ("settings", "neighbours")  # of a head: what the scores do not depend on
+TODO = "remove the folder and tune again"
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,12 @@ class ScoresHead:
     @property
     def digest(self) -> str:
         """sha256 over everything but the settings that may be tried."""
-        fixed = {key: value for key, value in asdict(self).items() if key not in ("settings", "neighbours")}
-        return json_digest(fixed)
+        return _digest(asdict(self))
 
     def differing(self, other: ScoresHead) -> list[str]:
         """Return what differs between both, in words."""
         first, second = (as_read(asdict(head)) for head in (self, other))
-        names = [key for key in first if key not in ("settings", "neighbours", "origin") and first[key] != second[key]]
+        names = [key for key in first if key not in (*FREE, "origin") and first[key] != second[key]]
         origins = first["origin"].keys() | second["origin"].keys()
         return names + sorted(key for key in origins if first["origin"].get(key) != second["origin"].get(key))
 
@@ -114,19 +115,14 @@ class ScoreCache:
         document = read_json(folder / HEAD, "head of cached scores")
         if not isinstance(document, dict) or document.get("version") != VERSION:
             got = document.get("version") if isinstance(document, dict) else type(document).__name__
-            todo = "remove the folder and tune again"
-            raise DataError(f"cached scores of version {VERSION}: {folder / HEAD}", f"version {got}", todo)
+            raise DataError(f"cached scores of version {VERSION}: {folder / HEAD}", f"version {got}", TODO)
         try:
             head = TypeAdapter(ScoresHead).validate_python(document)
-            text = None
-            if (folder / TEXTS).exists():
-                with np.load(folder / TEXTS, allow_pickle=False) as archive:
-                    text = torch.from_numpy(archive["text"])
-        except (KeyError, ValueError, OSError) as error:
-            raise DataError(
-                f"a head of cached scores: {folder / HEAD}", str(error), "remove the folder and tune again"
-            ) from error
-        return cls(folder, head, text)
+        except ValidationError as error:
+            raise DataError(f"a head of cached scores: {folder / HEAD}", first_fault(error), TODO) from error
+        if document.get("digest") != _digest(document):
+            raise DataError(f"a head of cached scores: {folder / HEAD}", "a digest of other scores", TODO)
+        return cls(folder, head, _text_in(folder / TEXTS))
 
     def path(self, number: int) -> Path:
         """Return where the scores of a photo lie. number: its position in the source, from 0."""
@@ -175,6 +171,23 @@ class ScoreCache:
     def counters(self) -> Counters:
         """Return empty counters of the classes."""
         return Counters(self.head.names, self.head.kinds)
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Return the digest of a head, as its fields or as they were read."""
+    fields = ScoresHead.__dataclass_fields__.keys() - FREE
+    return json_digest({key: values[key] for key in fields & values.keys()})
+
+
+def _text_in(file: Path) -> Tensor | None:
+    """Return the vectors of the names' terms; None where there are none. Raises DataError."""
+    if not file.exists():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return torch.from_numpy(archive["text"])
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
+        raise DataError(f"text vectors of cached scores: {file}", str(error), TODO) from error
 
 
 def _unfit(folder: Path, earlier: ScoresHead, head: ScoresHead) -> ConfigError:

@@ -209,3 +209,17 @@ def test_a_changed_byte_of_a_finished_evaluation_is_told_with_its_file(drawn_set
         with pytest.raises(DataError, match="evaluate again") as raised:
             list(RunFolder.finished(tmp_path / "a").counts())
         assert str(file) in str(raised.value)
+
+
+def test_a_head_of_another_form_is_told_in_one_line(drawn_set, tmp_path):
+    evaluate(drawn_set, tmp_path / "a")
+    file = tmp_path / "a" / "counts.jsonl"
+    lines = file.read_text().splitlines(keepends=True)[1:]
+    for now, told in (
+        ({"configuration": {"source": 3}}, "source: Input should be a valid string"),
+        ([], "the whole: Input"),
+    ):
+        file.write_text("".join((json.dumps(now) + "\n", *lines)))
+        with pytest.raises(DataError) as raised:
+            RunFolder.finished(tmp_path / "a")
+        assert raised.value.got.startswith(told) and "\n" not in raised.value.got

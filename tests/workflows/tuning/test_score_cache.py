@@ -1,5 +1,6 @@
 """Cached scores: everything comes back as it was, a pass goes on where it stopped, and what does not fit is refused."""
 
+import json
 import shutil
 from dataclasses import fields, replace
 
@@ -104,8 +105,28 @@ def test_a_folder_of_something_else_and_a_damaged_photo_are_refused(tuned, tmp_p
     with pytest.raises(DataError, match=r"version 2.*version 3.*tune again"):
         ScoreCache.opened(copy)
     (copy / "scores.json").write_text('{"version": 2}')
-    with pytest.raises(DataError, match="a head of cached scores"):
+    with pytest.raises(DataError, match=r"a head of cached scores.*got source: Field required; remove the folder"):
         ScoreCache.opened(copy)
+
+
+def test_no_change_of_the_head_and_no_damaged_text_goes_unseen(tuned, tmp_path):
+    copy = tmp_path / "scores"
+    shutil.copytree(tuned.folder, copy)
+    head = json.loads((copy / "scores.json").read_text())
+    for key, value in {
+        "names": head["names"][::-1],
+        "images": 30,
+        "seen": [not head["seen"][0], *head["seen"][1:]],
+    }.items():
+        (copy / "scores.json").write_text(json.dumps({**head, key: value}))
+        with pytest.raises(DataError, match="a digest of other scores"):
+            ScoreCache.opened(copy)
+    (copy / "scores.json").write_text(json.dumps({**head, "settings": {}}))
+    assert ScoreCache.opened(copy).head.names == tuple(head["names"]), "what may be tried is in no digest"
+    for content in (b"", b"PK\x03\x04 and no archive", b"no archive at all"):
+        (copy / "texts.npz").write_bytes(content)
+        with pytest.raises(DataError, match=r"texts\.npz.*tune again"):
+            ScoreCache.opened(copy)
 
 
 def test_photos_without_annotation_are_failures_and_none_is_an_error(tuned, tmp_path, monkeypatch):
