@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retclip import limits
 from retclip.errors import DataError
+from retclip.escaping import brief
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -98,13 +99,22 @@ def read_json(file: Path, kind: str) -> Any:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """Return parsed JSON text. Raises DataError.
+    """Return parsed JSON text. Raises DataError, also for a key that an object has twice: one value would be lost.
 
     where: the document, for errors.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once_each)
     except RecursionError as error:
         raise DataError(f"JSON that nests less deeply in {where}", "hundreds of levels", "write it flat") from error
     except ValueError as error:
         raise DataError(f"well-formed JSON in {where}", str(error), "check the file, or export it again") from error
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises ValueError for a key that comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {brief(next(key for key in keys if keys.count(key) > 1))} twice in one object")
+    return found

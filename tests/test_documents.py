@@ -48,3 +48,9 @@ def test_what_is_no_file_is_refused_and_a_pipe_keeps_nobody_waiting(tmp_path):
 def test_json_that_nests_too_deeply_says_so():
     with pytest.raises(DataError, match="JSON that nests less deeply in sample 3"):
         parse_json("[" * 100_000, "sample 3")
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "b": 2, "a": 1}', '[{"x": {"a": 1, "a": 2}}]'])
+def test_a_key_that_comes_twice_is_refused(text):
+    with pytest.raises(DataError, match="the key 'a' twice in one object"):
+        parse_json(text, "a list")

@@ -80,8 +80,11 @@ def read_records(file: Path, kind: str) -> Any:
     kind: of the file, for errors.
     Raises DataError, in the words of `read_json`.
     """
-    content = memoryview(read_bytes(file, kind))
-    if bytes(content[:3]) == codecs.BOM_UTF8:
+    whole = read_bytes(file, kind)
+    if any(whole.count(f'"{name}"'.encode()) > 1 for name in _Parts.__struct_fields__):
+        return read_json(file, kind)  # a list that comes twice, which Python's tells, or a word among the records
+    content = memoryview(whole)
+    if whole.startswith(codecs.BOM_UTF8):
         content = content[3:]
     try:
         parts = msgspec.json.decode(content, type=_Parts)

@@ -116,3 +116,13 @@ def test_a_document_is_read_at_under_twice_its_size(tmp_path):
     assert taken < 2 * size
     assert peak(lambda: read_json(file, "COCO JSON"))[1] > 3 * size, "what it is held against"
     assert len(source) == 50 and [one.class_names for one in source.images()] == [("cat",)] * 50
+
+
+def test_a_list_that_comes_twice_is_refused_and_a_word_like_it_is_not(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('{"annotations": [1], "images": [], "annotations": [2]}')
+    with pytest.raises(DataError, match="the key 'annotations' twice"):
+        read_records(file, "COCO JSON")
+    file.write_text('{"annotations": [{"name": "annotations"}], "info": {"images": 3}, "images": [4]}')
+    found = read_records(file, "COCO JSON")
+    assert found["annotations"][0] == {"name": "annotations"} and found["images"] == [4]
