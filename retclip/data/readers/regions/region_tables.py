@@ -168,10 +168,11 @@ def _rows(
     if lacking:
         got = f"{', '.join(names)[:200]}, without {', '.join(lacking)}"
         raise DataError(f"a head image,{','.join(needed)} in row 1 of {file}", got, "name the columns in the first row")
-    if len(set(head)) < len(head):
-        raise DataError(f"different columns in {file}", ", ".join(names), "rename one")
     image_at = column_place(names, "", FILE, file, "the column image")
     class_at = next((head.index(title_key(name)) for name in LABEL if title_key(name) in head), None)
+    wanted = {*needed, *more, *(() if class_at is None else (head[class_at],))}
+    if any(head.count(column) > 1 for column in wanted):
+        raise DataError(f"different columns in {file}", ", ".join(names), "rename one")
     if class_at is None and not class_name:
         raise DataError(f"a column `class` in {file}, or shows=CLASS in the address", "neither", "say what is marked")
     read = {image_at, class_at, *(head.index(column) for column in (*needed, *more) if column in head)}

@@ -50,7 +50,7 @@ def column_place(head: Sequence[str], chosen: str, usual: Sequence[str], file: P
         expected = f"a column {chosen!r}" if chosen else f"one of the columns {', '.join(usual)}"
         got = ", ".join(head)[:80] or "no columns"
         raise DataError(f"{expected} in {file}", got, f"name the columns, or set {settings}")
-    exact = [at for at, column in enumerate(head) if column == chosen]
+    exact = [at for at, column in enumerate(head) if column == chosen] if chosen else []
     alike = [at for at, key in enumerate(keys) if key == keys[place]]
     if len(exact) != 1 and len(alike) > 1:
         raise DataError(f"one column {head[place]!r} in {file}", f"{len(alike)} of them", "rename the others")

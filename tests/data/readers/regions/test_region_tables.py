@@ -38,6 +38,19 @@ def test_a_column_that_is_not_read_is_counted(tmp_path):
     assert mark.region.points == (Point(1, 2), Point(3, 4, positive=False)) and not tally.total
 
 
+@pytest.mark.parametrize(("titles", "cells"), [("", ""), (",", ","), ("note,Note", "1,2"), ("object,object_id", "1,2")])
+def test_columns_that_are_not_read_may_be_alike_or_without_a_title(tmp_path, titles, cells):
+    file = table(tmp_path, f"image,x,y,width,height,{titles}\na.png,1,2,3,4,{cells}\n")
+    (mark,) = read_boxes(file, "fox", tally := Tally())
+    assert (mark.image, mark.region.box) == ("a.png", (1, 2, 4, 6)) and not tally.total.bad
+
+
+@pytest.mark.parametrize("titles", ["class,x,Class", "x,x,class", "class,x,IMAGE"])
+def test_columns_that_are_read_are_different(tmp_path, refused, titles):
+    file = table(tmp_path, f"{titles},y,width,height,image\nfox,1,1,2,3,4,a.png\n")
+    refused(lambda: read_boxes(file, "fox", Tally()), "marks.csv", "rename")
+
+
 @pytest.mark.parametrize("title", ["class_name", "Class Name", "category_name", "className"])
 def test_names_go_before_numbers_of_classes(tmp_path, title):
     file = table(tmp_path, f"image,class,{title},x,y,width,height\na.png,3,owl,1,2,3,4\n")

@@ -16,6 +16,7 @@ FILE, USUAL = Path("a.csv"), ("image", "file")
     [
         (["n", "file", "image"], "", 2), (["n", " File "], "", 1), (["image", "My  Photo"], "my photo", 1),
         (["file", "FILE"], "file", 0), (["n", "Image_"], "", 1), (["image", "my_photo"], "My Photo", 1),
+        (["file", ""], "", 0), (["file", "", ""], "", 0),
     ],
 )  # fmt: skip
 def test_the_given_name_counts_else_the_first_usual_one(head, named, place):
