@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -115,8 +115,20 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Give a place beside that path to write to, which takes its name at the end of the block: the file is the old one
     or the new one, whenever this is stopped."""
     temporary = path.with_name(f".{path.name}.tmp")
-    yield temporary
-    temporary.replace(path)
+    with _removed_on_failure(temporary):
+        yield temporary
+        temporary.replace(path)
+
+
+@contextmanager
+def _removed_on_failure(temporary: Path) -> Iterator[None]:
+    """What was written fills a disk that is full: it would stand in the way of the next try."""
+    try:
+        yield
+    except Exception:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def write_json(path: Path, document: Any) -> Path:
@@ -132,7 +144,7 @@ def write_durably(path: Path, content: bytes, reached: Callable[[str], None] = l
     reached: told the name of each step, for a test that stops after it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with _removed_on_failure(temporary), temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

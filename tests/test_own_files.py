@@ -1,6 +1,8 @@
 """What RetCLIP wrote may be replaced, what somebody else wrote stays as it is."""
 
 import csv
+import errno
+import os
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from retclip.own_files import (
     require_own_folder,
     require_replaceable,
     write_durably,
+    written_whole,
 )
 
 
@@ -94,3 +97,18 @@ def test_a_file_that_could_not_be_finished_is_not_there(tmp_path):
     assert not (tmp_path / "shard.npy").exists()
     write_durably(tmp_path / "shard.npy", b"whole")
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"whole"], "the next try uses the same temporary name"
+
+
+def test_a_full_disk_keeps_the_old_file_and_no_part_of_the_new_one(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "shard.npy").write_bytes(b"old")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            write_durably(tmp_path / "shard.npy", b"new")
+    with pytest.raises(OSError, match="No space"), written_whole(tmp_path / "shard.npy") as temporary:
+        temporary.write_bytes(b"half")
+        full(temporary)
+    assert contents(tmp_path) == {"shard.npy": b"old"}

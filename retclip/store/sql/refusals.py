@@ -67,7 +67,8 @@ REFUSALS = (
     ),
     Refusal(
         StoreError, ("disk I/O error",), ("58",),
-        "a disk that can be read and written", "check the disk or the mounted share that holds the catalog",
+        "a disk that can be read and written",
+        "make room on the disk that holds the catalog, if it is full; else check it, or the share that is mounted",
     ),
     Refusal(
         StoreError, (), ("57014",),
