@@ -9,7 +9,9 @@ from pathlib import Path
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.passed_over import Tally
+from retclip.quantities import some
 
+SHOWN, LONGEST = 3, 40  # titles in a message, and the characters of each: a table of attributes has dozens
 SEPARATORS = re.compile(r"[\s_.-]")  # of the words of a title
 
 
@@ -27,9 +29,8 @@ def count_unread(head: Sequence[str], read: Collection[int | None], tally: Tally
 
     read: places of the others.
     """
-    for at, title in enumerate(head):
-        if at not in read and title.strip():
-            tally.skip(f"columns that are not read ({title.strip()})")
+    unread = [title.strip()[:LONGEST] for at, title in enumerate(head) if at not in read and title.strip()]
+    tally.skip(f"columns that are not read ({some(unread, SHOWN)})", len(unread))
 
 
 def column_place(head: Sequence[str], chosen: str, usual: Sequence[str], file: Path, settings: str) -> int:

@@ -32,7 +32,7 @@ def test_a_column_says_the_class_and_tabs_part_cells(tmp_path):
 def test_a_column_that_is_not_read_is_counted(tmp_path):
     tally = Tally()
     read_boxes(table(tmp_path, "image,species,x,y,width,height,positive\na.png,owl,1,2,3,4,0\n"), "fox", tally)
-    assert tally.total.counts == {"columns that are not read (species)": 1, "columns that are not read (positive)": 1}
+    assert tally.total.counts == {"columns that are not read (species, positive)": 2}
     file = table(tmp_path, "image,x,y,Is Positive,object_id\na.png,1,2,yes,7\na.png,3,4,no,7\n")
     (mark,) = read_points(file, "fox", tally := Tally())
     assert mark.region.points == (Point(1, 2), Point(3, 4, positive=False)) and not tally.total

@@ -48,4 +48,10 @@ def test_a_column_that_is_missing_is_told(head, named, words):
 def test_columns_that_nobody_reads_are_counted_by_their_titles():
     tally = Tally()
     count_unread(["image", " Species ", "", "score"], {0, None}, tally)
-    assert tally.total.counts == {"columns that are not read (Species)": 1, "columns that are not read (score)": 1}
+    assert tally.total.counts == {"columns that are not read (Species, score)": 2}
+
+
+def test_of_many_columns_that_nobody_reads_the_first_are_named():
+    tally = Tally()
+    count_unread(["image", "x" * 999, *"abcdef"], {0}, tally)
+    assert tally.total.counts == {f"columns that are not read ({'x' * 40}, a, b and 4 more)": 7}
