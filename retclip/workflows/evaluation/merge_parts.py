@@ -34,8 +34,8 @@ def merge_parts(folders: Sequence[Path], bootstrap: Bootstrap = Bootstrap()) -> 
         for name in oracles_in(folders[0])
     }
     costs = oracle_costs(counters, of_oracle, first.seen, bootstrap.drawings, bootstrap.seed)
-    absent = first.images - counters.images - len({failure.external_id for failure in failures})
-    return replace(evaluation, oracles=costs), max(0, absent)
+    absent = sum(not any(run.part.has(number) for run in runs) for number in range(first.images))
+    return replace(evaluation, oracles=costs), absent
 
 
 def _added_up(runs: Sequence[RunFolder]) -> tuple[Counters, PassedOver]:

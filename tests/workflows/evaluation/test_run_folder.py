@@ -1,6 +1,7 @@
 """Evaluations that are kept: stopped at any byte, in parts, merged, compared; figures are the same to the last bit."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -157,6 +158,18 @@ def test_merged_parts_are_the_whole_to_the_last_bit(drawn_set, tmp_path):
         merge_parts(folders)
     with pytest.raises(ConfigError, match="folders that `retclip evaluate --out` wrote"):
         merge_parts([drawn_set])
+
+
+def test_bad_parts_of_counted_images_hide_no_absent_image(drawn_set, tmp_path):
+    shutil.copytree(drawn_set, tmp_path / "set")
+    file = tmp_path / "set" / "some" / "panoptic.json"
+    document = json.loads(file.read_text())
+    for record in document["annotations"][:3]:
+        record["segments_info"].append({"id": 99, "category_id": "none"})
+    file.write_text(json.dumps(document))
+    part = evaluate(tmp_path / "set", tmp_path / "part", Part(1, 2))
+    merged, absent = merge_parts([tmp_path / "part"], DRAWN)
+    assert (merged.images, absent, merged.failures) == (4, 3, part.failures) and part.failures
 
 
 def test_differences_are_those_of_the_figures_and_their_noise_is_paired(drawn_set, tmp_path):
