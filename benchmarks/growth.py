@@ -225,6 +225,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.sizes.sort()  # a store is a smaller one, filled on
     if options.measure:
         print(json.dumps(measure(options.folder, options.measure, options.index)))
         return
