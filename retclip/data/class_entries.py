@@ -1,6 +1,7 @@
 """Classes as a file lists them: lines, a table, JSON or YAML. Another form is refused, and not read as names.
 
 car, automobile | thing        a line of a text file: name, synonyms, and whether it is countable
+"cup, paper", mug              a name with a comma
 0:wall,walls                   FC-CLIP's own lines are read too; its `3:invalid_class_id` is no class
 # a remark                     a line of its own; any other # belongs to the name: "C# book", "#1 jersey"
 id,name,isthing                a head makes a .csv or .tsv a table: a column of names, perhaps of synonyms and isthing
@@ -24,7 +25,7 @@ from retclip.data.readers.text.text_tables import Row, table_rows
 from retclip.documents import check_file, lines_of, parse_json, read_text
 from retclip.errors import DataError
 from retclip.escaping import brief
-from retclip.names import checked_name, distinct, name_key
+from retclip.names import checked_name, comma_list, distinct, name_key
 
 MOST = 8192  # classes of a list; more is another file than a list of classes
 EITHER = ("class", "label", "category", "classes", "labels")  # titles of names or of numbers
@@ -145,7 +146,7 @@ def _from_lines(text: str, path: Path) -> list[ClassEntry]:
         kind = kind.partition("#")[0].strip().lower()
         if bar and kind not in KINDS:
             raise ValueError(f"{kind!r} after '|' in line {line!r}; write thing or stuff")
-        name, *synonyms = [term for term in names.split(",") if term.strip()] or [""]
+        name, *synonyms = _terms(names, path) or [""]
         if not name:
             raise _refused(path, "a line without a name", line, "name each class")
         if synonyms and name.strip().isdecimal():
@@ -153,6 +154,13 @@ def _from_lines(text: str, path: Path) -> list[ClassEntry]:
         number = int(numbered[1]) if numbered else None
         entries.append(ClassEntry(name, tuple(synonyms), KINDS.get(kind), number))
     return entries
+
+
+def _terms(names: str, path: Path) -> list[str]:
+    try:
+        return [term for term in comma_list(names) if term]
+    except DataError as error:
+        raise _refused(path, "quotes that are not closed, or text behind them", names, error.todo) from error
 
 
 def _check_lines(lines: Sequence[str], path: Path) -> None:

@@ -30,6 +30,7 @@ FOREIGN = {  # file name, content, and the form that the error names
     "a table with another head": ("names.csv", "Nr,Anteil,Bezeichnung\n1,0.1,Katze\n", "row 2"),
     "a table in a text file": ("names.txt", "id,title\n1,cat\n2,dog\n", "'1,cat'"),
     "tabs in a text file": ("names.txt", "n01\tcat\nn02\tdog\n", "without a head"),
+    "an open quote": ("names.txt", 'cat\n"cup, paper\n', "quotes that are not closed"),
     "numbers before the names": ("names.txt", "0 cat\n1 dog\n", "numbers before the names"),
 }
 
@@ -52,6 +53,11 @@ def test_names_that_only_look_like_another_form_stay_names(tmp_path, names):
     if names[0] == "a = b":
         names = ("x", "a = b")
     assert tuple(one.name for one in entries(tmp_path, "\n".join(names))) == names
+
+
+def test_a_name_with_a_comma_stands_in_quotes_as_on_the_command_line(tmp_path):
+    expected = [ClassEntry("cup, paper", ("mug",), is_thing=True, number=4), ClassEntry('5" pot', number=5)]
+    assert entries(tmp_path, '4: "cup, paper", mug | thing\n5: 5" pot\n') == expected
 
 
 def test_numbers_before_names_are_kept_in_every_form(tmp_path):

@@ -56,6 +56,7 @@ def test_of_two_columns_that_may_be_names_the_one_of_numbers_is_none(tmp_path):
     ("name", "content", "got"),
     [
         ("a.csv", "name,Wert\nsky,2\ncar,0\n", "a column 'Wert'"),
+        ("a.csv", "name,Wert\nsky,2.0\ncar,0.0\n", "a column 'Wert'"),
         ("a.txt", "2 sky\n0 car\n", "'2 sky'"),
         ("a.txt", "0 sky\n1 road\n5 car\n", "'0 sky'"),
         ("a.txt", "sky,2\ncar,0\n", "'sky', called '2'"),

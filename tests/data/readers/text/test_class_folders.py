@@ -42,6 +42,8 @@ def test_the_parts_of_a_data_set_are_no_classes(tmp_path, photo, refused):
     refused(lambda: folders(tmp_path), "a folder for each class", "'Train'", "?split=Train")
     photo(tmp_path, "car/a.png")  # a train is a class beside a car
     assert [one.name for one in folders(tmp_path).classes()] == ["Train", "car", "val"]
+    photo(tmp_path, "trains/train/a.png")  # and alone, where no folders lie below
+    assert [one.name for one in folders(tmp_path / "trains").classes()] == ["train"]
 
 
 FOLDERS = {
