@@ -20,7 +20,7 @@ from retclip.errors import ConfigError, DataError, PartialFailure
 from retclip.own_files import RESULTS, require_own_folder
 from retclip.passed_over import Tally, by_reason, passed_over_by
 from retclip.progress import Progress
-from retclip.quantities import some
+from retclip.quantities import quantity, some
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -126,7 +126,7 @@ def segment(
         summary = {"out": str(out), "images": done.images, "failures": failed, "passed_over": beside}
         summary["matches"] = matches
         output.data({**summary, "fill": fill.as_dict()} if fill else summary)
-    output.message(f"{done.count} photos segmented into {out}{look}, {len(done.failures)} failed")
+    output.message(f"{quantity(done.count, 'photo')} segmented into {out}{look}, {len(done.failures)} failed")
     if beside:
         output.message(f"passed over: {by_reason(beside)}")
     if done.nothing:
@@ -238,7 +238,7 @@ def _warn(done: _Done, preset: str, knows: Sequence[str], store: Path) -> None:
     empty, names = f"{len(done.nothing)} of {done.count}", some(done.nothing, SHOWN)
     output.message(f"warning: nothing was labelled in {empty} photos: {names}")
     for reason, count in Counter(done.nothing.values()).items():
-        output.message(f"  {reason}: {count} photos")
+        output.message(f"  {reason}: {quantity(count, 'photo')}")
     if Nothing.NO_NAMES in done.nothing.values():
         holds = f"the store {store} holds {some(knows, SHOWN)}" if knows else f"the store {store} is empty"
         output.message(f"  the preset {preset} reads no names, it knows only what a store holds; {holds}")

@@ -28,6 +28,7 @@ def write_audit_page(path: Path, suspects: Sequence[Suspect], title: str, store:
     crops = {crop.segment.id: crop for crop in cut_crops(list(every.values()), masks)}
     values = {
         "title": title, "count": len(suspects), "left_out": len(suspects) - len(shown),
+        "gone": len({crop.segment.image for crop in crops.values() if crop.pixels is None}),
         "rows": [_row(number + 1, suspect, crops, store) for number, suspect in enumerate(shown)],
     }  # fmt: skip
     write_page(file, "audit.html", values)

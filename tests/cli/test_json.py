@@ -91,7 +91,7 @@ def test_segment_and_explain(told, built, evidence, tmp_path):
     assert found["out"] == str(tmp_path / "more")
     assert found["failures"] == []
     assert [(one["name"], one["uri"]) for one in found["images"]] == [("train_0_0001", str(photo))]
-    assert "1 photos segmented" in ran.err
+    assert "1 photo segmented" in ran.err
     found, ran = told("explain", evidence, "--segment", "1")
     assert found["segment"]["id"] == 1
     assert found["neighbours"][0]["stored"]["image_uri"].endswith(".png")

@@ -32,6 +32,13 @@ def test_label_reason_neighbours_and_commands_stand_there(tmp_path):
     assert "1 segment." in text and "label: annotation, mask of run 1; i.png of d" in text
 
 
+def test_how_many_photos_are_not_shown_and_why_stands_there_once(tmp_path):
+    near = segment(2, class_name="dog", image="j.png", distance=0.5)
+    assert page(tmp_path, Suspect(segment(), (near, near))).count("2 of the photos are not where they had been") == 1
+    assert "1 of the photos is not where it had been" in page(tmp_path, Suspect(segment(), ()))
+    assert "of the photos" not in page(tmp_path)
+
+
 def test_without_a_suggestion_there_is_no_relabelling(tmp_path):
     text = page(tmp_path, Suspect(segment(), ()))
     assert "retclip relabel" not in text and "retclip quarantine" in text
