@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
 from retclip.documents import read_bytes, read_json
@@ -80,11 +81,8 @@ def read_records(file: Path, kind: str) -> Any:
     kind: of the file, for errors.
     Raises DataError, in the words of `read_json`.
     """
-    whole = read_bytes(file, kind)
-    if any(whole.count(f'"{name}"'.encode()) > 1 for name in _Parts.__struct_fields__):
-        return read_json(file, kind)  # a list that comes twice, which Python's tells, or a word among the records
-    content = memoryview(whole)
-    if whole.startswith(codecs.BOM_UTF8):
+    content = memoryview(read_bytes(file, kind))
+    if bytes(content[:3]) == codecs.BOM_UTF8:
         content = content[3:]
     try:
         parts = msgspec.json.decode(content, type=_Parts)
@@ -92,6 +90,9 @@ def read_records(file: Path, kind: str) -> Any:
         return read_json(file, kind)
     if isinstance(parts.annotations, UnsetType):  # an error, which tells what there is instead
         return read_json(file, kind)
+    around = _around(content, parts)
+    if any(around.count(f'"{name}"'.encode()) > 1 for name in _Parts.__struct_fields__):
+        return read_json(file, kind)  # a list that comes twice, which Python's tells, or a word of the rest
     document: dict[str, Any] = {}
     for name in ("images", "annotations"):
         if not isinstance(records := getattr(parts, name), UnsetType):
@@ -101,6 +102,19 @@ def read_records(file: Path, kind: str) -> Any:
     if not isinstance(parts.licenses, UnsetType):
         document["licenses"] = RawRecords([parts.licenses], file, kind)[0]
     return document
+
+
+def _around(content: memoryview, parts: _Parts) -> bytes:
+    """Return what of a document lies around its records; to search all of it would take twice the time of the rest."""
+    whole = _address(content)
+    lists = [part for part in (parts.images, parts.categories, parts.annotations) if not isinstance(part, UnsetType)]
+    spans = sorted((_address(part[0]) - whole, _address(part[-1]) - whole + len(part[-1])) for part in lists if part)
+    ends = [0, *(end for _, end in spans)]
+    return b"".join(content[end:begin] for end, begin in zip(ends, [*(begin for begin, _ in spans), None], strict=True))
+
+
+def _address(part: Raw | memoryview) -> int:
+    return int(np.frombuffer(part, np.uint8).ctypes.data)
 
 
 def is_list(value: Any) -> bool:
