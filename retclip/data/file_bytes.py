@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retclip.errors import DataError
+from retclip.file_stamp import Stamp, stamp_of
 from retclip.limits import MIB, Limits, check_size, current
 
 ROOM = 128 * MIB  # bytes of all files that are held at a time
@@ -38,29 +39,6 @@ def image_bytes(path: Path, limits: Limits | None = None) -> bytes:
         if not status.st_size:
             raise refused(path, "an empty file", "a photo", "copy it again")
         return file.read(limits.file_bytes + 1)  # it may grow meanwhile
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What a file system says of a file's content without reading it: if none of it changed, the content did not.
-
-    changed_ns: of the inode, which no program can set back; on Windows the time of creation.
-    """
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """Return a file's stamp; None where there is none, or none that can be asked."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @dataclass(frozen=True)

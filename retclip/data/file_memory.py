@@ -19,7 +19,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retclip.data.file_bytes import ReadOnce, Stamp, stamp_of
+from retclip.data.file_bytes import ReadOnce
+from retclip.file_stamp import Stamp, stamp_of
 
 Answer = TypeVar("Answer")
 NAME = "files.sqlite"

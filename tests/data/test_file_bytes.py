@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from retclip.data import file_bytes
-from retclip.data.file_bytes import ReadOnce, stamp_of
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.images import file_digest, read_image
 from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.data.readers.label_maps.label_map_source import LabelMapSettings
 from retclip.data.readers.label_maps.label_maps import LabelMaps
 from retclip.errors import DataError
+from retclip.file_stamp import stamp_of
 
 
 @pytest.fixture
@@ -68,15 +69,6 @@ def test_a_young_file_has_no_stamp_for_it_could_change_and_keep_its_time(file, m
     monkeypatch.setattr(file_bytes, "SETTLED", -1.0)
     old = ReadOnce(file)
     assert old.stamp is None and old.content and old.stamp == stamp_of(file)
-
-
-def test_a_change_that_keeps_size_and_time_changes_the_stamp(file):
-    before, status = stamp_of(file), file.stat()
-    file.write_bytes(b"54321")
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    after = stamp_of(file)
-    assert (after.size, after.modified_ns) == (before.size, before.modified_ns) and after != before
-    assert stamp_of(file.with_name("none")) is None
 
 
 def test_a_file_that_is_gone_is_an_error_each_time(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from retclip.data import file_bytes, file_memory
 from retclip.data.file_bytes import Part, ReadOnce
 from retclip.data.file_memory import NAME, FileMemory, remembered, remembering
+from retclip.file_stamp import stamp_of
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def damaged(file, tmp_path):
     folder = tmp_path / "memory"
     memory = FileMemory(folder)
     for number in range(300):
-        memory.remember(tmp_path / str(number), "length", file_bytes.stamp_of(file), "x" * 100)
+        memory.remember(tmp_path / str(number), "length", stamp_of(file), "x" * 100)
     memory.close()
     content = (folder / NAME).read_bytes()
     assert len(content) > 5 * 4096

@@ -31,6 +31,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from retclip.algorithms.precision import bfloat16_is_faster
+from retclip.file_stamp import stamp_of
 from retclip.own_files import sync_path
 from retclip.store.crash_points import reach
 from retclip.store.index.coarse_keys import Coarse
@@ -54,7 +55,7 @@ def load(path: Path, device: torch.device, mark_of: Callable[[int], str | None])
 
     mark_of: reads the mark of a row of the outbox, None without such a row.
     """
-    found = _identity(path)
+    found = stamp_of(path)
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
@@ -68,7 +69,7 @@ def load(path: Path, device: torch.device, mark_of: Callable[[int], str | None])
     except PermissionError:
         return None
     except (SafetensorError, OSError, LookupError, ValueError, RuntimeError) as error:  # the last where mapping fails
-        if _identity(path) != found or found is None:
+        if found is None or stamp_of(path) != found:
             return None  # header and tensors are opened one after the other: another process removed or replaced it
         level = logging.INFO if isinstance(error, _Stale) else logging.WARNING
         log.log(level, "the rows kept in %s are not used, but made again from the archive: %s", path, error)
@@ -80,14 +81,6 @@ def load(path: Path, device: torch.device, mark_of: Callable[[int], str | None])
         coarse = Coarse(tensors["coarse"], float(about["rounding"]), RowSums.kept(tensors["sums"].numpy()))
     ids, payload = tensors["ids"].numpy().view(np.uint64), tensors["payload"].numpy()
     return SortedRows(ids, payload, vectors, tensors["ranks"].to(device), coarse or coarse_of(vectors)), last_row
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Tell one file from another of the same name; None without one."""
-    with suppress(OSError):
-        state = path.stat()
-        return state.st_ino, state.st_mtime_ns
-    return None
 
 
 def keep(path: Path, rows: SortedRows, last_row: int, mark: str) -> bool:

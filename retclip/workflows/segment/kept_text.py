@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retclip.data.file_bytes import stamp_of
+from retclip.file_stamp import stamp_of
 from retclip.own_files import write_durably
 from retclip.plugin.read_names import tell_read_alike
 from retclip.plugin.weights import cache_folder_if_any
