@@ -188,9 +188,7 @@ class RetCLIP:
         Raises DataError for an id or a pixel that is none of a segment, and for what is not known to leave out;
         ConfigError for both or neither of `segment` and `at`.
         """
-        if (segment is None) == (at is None):
-            count_given = "both" if segment is not None else "neither"
-            raise ConfigError("one of --segment ID and --at X,Y", count_given, "give one")
+        _require_one("--segment ID and --at X,Y", segment, at)
         from retclip.workflows.explain.what_if import Without
 
         left_out = Without(tuple(without), tuple(without_run), tuple(without_class))
@@ -227,9 +225,7 @@ class RetCLIP:
         Raises ConfigError for both or neither, DataError for an unknown segment or run, and for traces of another
         version.
         """
-        if (segment is None) == (run is None):
-            count_given = "both" if segment is not None else "neither"
-            raise ConfigError("one of SEGMENT and --run RUN", count_given, "give one")
+        _require_one("SEGMENT and --run RUN", segment, run)
         from retclip.workflows.explain.influence import influence
         from retclip.workflows.explain.recorded_voters import RecordedVoters
 
@@ -579,6 +575,12 @@ class RetCLIP:
         chain_head: the head of the chain of events as it was noted once (`log().head`), in full or from 8 digits on.
         """
         return check(self.session.components, repair, store=self.session.without_store(), chain_head=chain_head)
+
+
+def _require_one(options: str, first: object, second: object) -> None:
+    """Require one of two options. Raises ConfigError."""
+    if (first is None) == (second is None):
+        raise ConfigError(f"one of {options}", "neither" if first is None else "both", "give one")
 
 
 def _path(name: str | PathLike[str] | None) -> Path | None:
