@@ -68,7 +68,7 @@ class ScoresHead:
     @property
     def digest(self) -> str:
         """sha256 over everything but the settings that may be tried."""
-        return _digest(asdict(self))
+        return json_digest({key: value for key, value in asdict(self).items() if key not in FREE})
 
     def differing(self, other: ScoresHead) -> list[str]:
         """Return what differs between both, in words."""
@@ -120,7 +120,7 @@ class ScoreCache:
             head = TypeAdapter(ScoresHead).validate_python(document)
         except ValidationError as error:
             raise DataError(f"a head of cached scores: {folder / HEAD}", first_fault(error), TODO) from error
-        if document.get("digest") != _digest(document):
+        if document.get("digest") != head.digest:
             raise DataError(f"a head of cached scores: {folder / HEAD}", "a digest of other scores", TODO)
         return cls(folder, head, _text_in(folder / TEXTS))
 
@@ -171,12 +171,6 @@ class ScoreCache:
     def counters(self) -> Counters:
         """Return empty counters of the classes."""
         return Counters(self.head.names, self.head.kinds)
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    """Return the digest of a head, as its fields or as they were read."""
-    fields = ScoresHead.__dataclass_fields__.keys() - FREE
-    return json_digest({key: values[key] for key in fields & values.keys()})
 
 
 def _text_in(file: Path) -> Tensor | None:
