@@ -17,6 +17,7 @@ from torch import Tensor
 
 from retclip.errors import DataError, WeightsDamaged
 from retclip.limits import check_size, current
+from retclip.own_files import written_whole
 from retclip.plugin.stand_ins import stand_in
 from retclip.plugin.torchscript import is_torchscript, scripted_tensors
 
@@ -111,11 +112,8 @@ def as_safetensors(path: Path, name: str = "") -> Path:
         except (OSError, SafetensorError, ValueError) as error:
             raise DataError(f"a whole safetensors file {name or path}", str(error), "get it again") from error
     tensors, written = read_pickled(path, name), path.with_name(f"{path.name}.safetensors")
-    try:
-        write_safetensors(tensors, written)
-    except Exception:
-        written.unlink(missing_ok=True)
-        raise
+    with written_whole(written) as temporary:
+        write_safetensors(tensors, temporary)
     return written
 
 
